@@ -1,0 +1,98 @@
+//! What can go wrong, said so that a person can act on it: the object, the cause, a hint.
+
+use std::fmt;
+use std::path::Path;
+
+/// The result of everything that can fail for a reason outside the program.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Which exit code an error ends the process with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Failed or incomplete, safe to rerun: exit code 1.
+    Failed,
+    /// Wrong usage: exit code 2.
+    Usage,
+    /// Another run holds the archive: exit code 4.
+    Locked,
+}
+
+/// An error with the object it is about, its cause, and where one is known, what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    kind: Kind,
+    object: String,
+    cause: String,
+    hint: Option<String>,
+}
+
+impl Error {
+    /// A failure of `object` (a path, a topic, a flag) because of `cause`.
+    pub fn new(object: impl fmt::Display, cause: impl fmt::Display) -> Self {
+        Self {
+            kind: Kind::Failed,
+            object: object.to_string(),
+            cause: cause.to_string(),
+            hint: None,
+        }
+    }
+
+    /// Wrong usage: a flag or argument that cannot be what the user meant.
+    pub fn usage(object: impl fmt::Display, cause: impl fmt::Display) -> Self {
+        Self {
+            kind: Kind::Usage,
+            ..Self::new(object, cause)
+        }
+    }
+
+    /// Another run holds the archive.
+    pub fn locked(object: impl fmt::Display, cause: impl fmt::Display) -> Self {
+        Self {
+            kind: Kind::Locked,
+            ..Self::new(object, cause)
+        }
+    }
+
+    /// An input or output error on a file or folder.
+    pub fn io(path: &Path, doing: &str, error: &std::io::Error) -> Self {
+        let hint = match error.kind() {
+            std::io::ErrorKind::StorageFull => {
+                Some("free some space and run again; nothing that was committed is touched")
+            }
+            std::io::ErrorKind::PermissionDenied => Some("check the owner and the permissions of this path"),
+            std::io::ErrorKind::ReadOnlyFilesystem => Some("the file system is mounted read-only"),
+            _ => None,
+        };
+        let plain = Self::new(path.display(), format_args!("cannot {doing}: {error}"));
+        match hint {
+            Some(hint) => plain.hint(hint),
+            None => plain,
+        }
+    }
+
+    /// Adds what the user can do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    /// The exit code's kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What to do about it, where that is known.
+    pub fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+/// `object: cause`, without the hint.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.object, self.cause)
+    }
+}
+
+impl std::error::Error for Error {}

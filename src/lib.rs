@@ -1,0 +1,4 @@
+//! diurnal: Kafka metrics in, one time-ordered file per measurement and day out.
+
+pub mod error;
+pub mod format;

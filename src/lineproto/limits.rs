@@ -1,0 +1,31 @@
+//! How much one line may hold. Memory for a line is bounded by these, whatever is sent.
+
+/// The longest line that is parsed: 16 MiB, well above what Kafka's default message size lets through.
+pub const LINE_BYTES: usize = 16 << 20;
+
+/// The most tags of one line.
+pub const TAGS: usize = 1024;
+
+/// The most fields of one line.
+pub const FIELDS: usize = 16_384;
+
+/// Bounds for each line; a line past one of them is a reject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a line without its line end. It is also how far an opening quote is followed to its closing one.
+    pub line_bytes: usize,
+    /// Tags of a line as written, repeated ones included.
+    pub tags: usize,
+    /// Fields of a line as written, repeated ones included.
+    pub fields: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            line_bytes: LINE_BYTES,
+            tags: TAGS,
+            fields: FIELDS,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Bytes -> lines: InfluxDB line protocol as Telegraf writes it, borrowed and without allocation.
+//!
+//! A message (or a block of a file) is first cut into lines, which needs no more than to follow quoted strings
+//! (`split`); then each line is parsed by itself (`head`, `fields`, `number`). So a bad line can't harm its
+//! neighbours, and where it ends is a function of its bytes.
+//!
+//! ```
+//! use diurnal::lineproto::{FieldValue, Limits, Parser, Precision};
+//!
+//! let mut parser = Parser::new(Precision::Ns, Limits::default());
+//! let mut lines = parser.lines(b"cpu,host=web-01 usage_idle=98.5,cores=4i 1592568000000000000\n");
+//! while let Some(line) = lines.next() {
+//!     let line = line.expect("a good line");
+//!     assert_eq!(line.head().measurement.unescape(), "cpu");
+//!     assert_eq!(line.time(), Some(1_592_568_000_000_000_000));
+//!     let cores = line.fields().find(|field| field.key.raw() == b"cores");
+//!     assert_eq!(cores.map(|field| field.value), Some(FieldValue::Int(4)));
+//! }
+//! ```
+
+mod bytes;
+mod duplicates;
+mod fields;
+mod head;
+mod limits;
+mod number;
+mod parse;
+mod reason;
+mod split;
+mod text;
+
+pub use fields::{Field, FieldValue, Fields};
+pub use head::Head;
+pub use limits::Limits;
+pub use parse::{Line, Lines, Parser};
+pub use reason::{Reason, Reject};
+pub use split::whole_lines;
+pub use text::Text;
+
+/// The unit of the times in lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Nanoseconds, what Telegraf sends.
+    #[default]
+    Ns,
+    /// Microseconds.
+    Us,
+    /// Milliseconds.
+    Ms,
+    /// Seconds.
+    S,
+}
+
+impl Precision {
+    /// Nanoseconds in one unit.
+    pub const fn nanoseconds(self) -> i64 {
+        match self {
+            Self::Ns => 1,
+            Self::Us => 1_000,
+            Self::Ms => 1_000_000,
+            Self::S => 1_000_000_000,
+        }
+    }
+}

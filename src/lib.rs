@@ -1,5 +1,6 @@
 //! diurnal: Kafka metrics in, one time-ordered file per measurement and day out.
 
+pub mod calendar;
 pub mod error;
 pub mod format;
 pub mod lineproto;

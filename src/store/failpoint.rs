@@ -1,0 +1,148 @@
+//! Named steps at which a test can look at, hold or kill a run. Debug builds only: a release build has none of it.
+//!
+//! - `DIURNAL_STEP_LOG=FILE`: each step appends its name to the file.
+//! - `DIURNAL_FAILPOINT=NAME` or `NAME:3`: the process kills itself (SIGKILL) at the first, the third time.
+//! - `DIURNAL_PAUSE=NAME=FILE`: the process waits at that step until the file exists.
+
+/// Every step of the store, in the order in which a run meets them: a first open, recovery, staging, commit.
+pub const STEPS: &[&str] = &[
+    "open-begin",
+    "open-folders-made",
+    "open-locked",
+    "open-ledger-made",
+    "open-settings-staged",
+    "open-folders-synced",
+    "open-settings-renamed",
+    "open-done",
+    "recovery-begin",
+    "recovery-checked",
+    "recovery-tail-cut",
+    "recovery-record-written",
+    "recovery-ledger-synced",
+    "recovery-rename",
+    "recovery-renamed",
+    "recovery-folder-synced",
+    "recovery-manifest-removed",
+    "recovery-staging-emptied",
+    "recovery-staging-removed",
+    "recovery-debris-removed",
+    "recovery-staging-clean",
+    "recovery-done",
+    "stage-folder-made",
+    "stage-file-made",
+    "stage-file-written",
+    "stage-file-synced",
+    "commit-begin",
+    "commit-manifest-written",
+    "commit-manifest-synced",
+    "commit-folder-made",
+    "commit-folders-synced",
+    "commit-staging-synced",
+    "commit-record-half-written",
+    "commit-record-written",
+    "commit-record-synced",
+    "commit-rename",
+    "commit-renamed",
+    "commit-folder-synced",
+    "commit-manifest-removed",
+    "commit-staging-emptied",
+    "commit-staging-removed",
+    "commit-done",
+];
+
+/// Says that the run has reached the step `name`.
+#[cfg(not(any(debug_assertions, test)))]
+#[inline(always)]
+pub fn reach(_name: &'static str) {}
+
+/// Whether `DIURNAL_FAILPOINT` names this fault, for faults that are no kill (a message that is dropped).
+#[cfg(not(any(debug_assertions, test)))]
+#[inline(always)]
+pub fn asked(_name: &'static str) -> bool {
+    false
+}
+
+#[cfg(test)]
+pub(super) use armed::last_step;
+#[cfg(any(debug_assertions, test))]
+pub use armed::{asked, reach};
+
+#[cfg(any(debug_assertions, test))]
+mod armed {
+    use std::collections::HashMap;
+    use std::fs::{File, OpenOptions};
+    use std::io::Write as _;
+    use std::path::PathBuf;
+    use std::sync::{Mutex, OnceLock, PoisonError};
+    use std::time::Duration;
+
+    /// How often a paused run looks for the file that lets it go on.
+    const PAUSE_POLL: Duration = Duration::from_millis(10);
+
+    #[cfg(test)]
+    thread_local! {
+        static LAST: std::cell::Cell<&'static str> = const { std::cell::Cell::new("") };
+    }
+
+    /// The step that this thread reached last: where in the program a disk operation comes from.
+    #[cfg(test)]
+    pub fn last_step() -> &'static str {
+        LAST.get()
+    }
+
+    /// What the environment asks for, read once.
+    struct Orders {
+        log: Option<File>,
+        kill: Option<(String, u32)>,
+        pause: Option<(String, PathBuf)>,
+        seen: Mutex<HashMap<&'static str, u32>>,
+    }
+
+    fn orders() -> &'static Orders {
+        static ORDERS: OnceLock<Orders> = OnceLock::new();
+        ORDERS.get_or_init(|| {
+            let variable = |name| std::env::var(name).ok();
+            Orders {
+                log: variable("DIURNAL_STEP_LOG")
+                    .and_then(|path| OpenOptions::new().append(true).create(true).open(path).ok()),
+                kill: variable("DIURNAL_FAILPOINT").map(|text| match text.split_once(':') {
+                    Some((name, nth)) => (name.to_string(), nth.parse().unwrap_or(1)),
+                    None => (text, 1),
+                }),
+                pause: variable("DIURNAL_PAUSE")
+                    .and_then(|text| text.split_once('=').map(|(name, path)| (name.to_string(), path.into()))),
+                seen: Mutex::default(),
+            }
+        })
+    }
+
+    /// Says that the run has reached the step `name`.
+    pub fn reach(name: &'static str) {
+        #[cfg(test)]
+        LAST.set(name);
+        let orders = orders();
+        if let Some(mut log) = orders.log.as_ref() {
+            // One write, so that a kill cannot tear it; a log that cannot be written must not change the run.
+            let _ = log.write_all(format!("{name}\n").as_bytes());
+        }
+        if let Some((_, path)) = orders.pause.as_ref().filter(|(step, _)| step == name) {
+            while !path.exists() {
+                std::thread::sleep(PAUSE_POLL);
+            }
+        }
+        if let Some((_, nth)) = orders.kill.as_ref().filter(|(step, _)| step == name) {
+            let mut seen = orders.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let times = seen.entry(name).or_default();
+            *times += 1;
+            if *times == *nth {
+                let _ = signal_hook::low_level::raise(signal_hook::consts::SIGKILL);
+                std::process::abort();
+            }
+        }
+    }
+
+    /// Whether `DIURNAL_FAILPOINT` names this fault, for faults that are no kill (a message that is dropped).
+    pub fn asked(name: &'static str) -> bool {
+        orders().kill.as_ref().is_some_and(|(fault, _)| fault == name)
+    }
+}

@@ -1,0 +1,284 @@
+//! The archive on disk: a ledger that says what is true, and files that become true all at once.
+//!
+//! [`Store::open`] holds the lock and writes; [`Archive::read`] only looks. A commit is made in three moves: begin a
+//! [`Staging`], write its files, and hand it the [`record::Commit`] that names them.
+
+mod archive;
+mod check;
+mod commit;
+pub mod disk;
+pub mod failpoint;
+mod hash;
+mod ledger;
+mod lock;
+mod manifest;
+pub mod paths;
+pub mod record;
+mod recovery;
+pub mod settings;
+mod staging;
+mod state;
+#[cfg(test)]
+mod tests;
+mod time_range;
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use archive::{Archive, Pending};
+pub use check::{Finding, check_files};
+pub use hash::check_day_file;
+pub use recovery::Recovery;
+pub use settings::{ArchiveSettings, Requested};
+pub use staging::{StagedFile, Staging, Written};
+pub use state::{SourceKey, State};
+
+use crate::error::{Error, Result};
+use disk::{Disk, Kind, RealDisk};
+use ledger::End;
+use lock::Lock;
+use paths::Layout;
+
+/// An archive opened for writing: the lock is held until the store and all of its stagings are dropped.
+#[derive(Debug)]
+pub struct Store {
+    shared: Arc<Shared>,
+    settings: ArchiveSettings,
+    recovery: Recovery,
+}
+
+/// What a store and its staging have in common.
+#[derive(Debug)]
+struct Shared {
+    disk: Arc<dyn Disk>,
+    layout: Layout,
+    inner: Mutex<Inner>,
+    _lock: Lock,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: Arc<State>,
+    end: End,
+    /// Whether a staging is open: ids are given one after the other.
+    staging: bool,
+    /// Why no more commits may be made.
+    ended: Option<&'static str>,
+}
+
+impl Store {
+    /// Opens the archive in `dir`, makes it if there is none, takes its lock and recovers what the last run left.
+    ///
+    /// # Errors
+    /// Another run holds the lock; `requested` disagrees with the archive (wrong usage); the archive has a later
+    /// format; the ledger is damaged; a file of the last commit is lost; the disk's.
+    pub fn open(dir: &Path, requested: &Requested) -> Result<Self> {
+        Self::open_on(Arc::new(RealDisk), dir, requested)
+    }
+
+    /// [`Store::open`] on any disk.
+    pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, requested: &Requested) -> Result<Self> {
+        failpoint::reach("open-begin");
+        let layout = Layout::new(dir);
+        // Before anything is touched: this is no archive of a later version, and the flags make sense.
+        agreed_settings(&*disk, &layout, requested)?;
+        make_root(&*disk, layout.root())?;
+        make_folder(&*disk, &layout.private())?;
+        failpoint::reach("open-folders-made");
+        let lock = Lock::take(&*disk, &layout.lock())?;
+        failpoint::reach("open-locked");
+
+        for folder in [layout.staging(), layout.schema(), layout.rejects()] {
+            make_folder(&*disk, &folder)?;
+        }
+        // Again, now that nobody else can make the archive in between.
+        let settings = match agreed_settings(&*disk, &layout, requested)? {
+            Some(settings) => settings,
+            None => make_archive(&*disk, &layout, requested)?,
+        };
+        // Also where nothing was made just now: the run that made it may have been killed before it got here.
+        sync_folder(&*disk, &layout.private())?;
+        failpoint::reach("open-done");
+        let loaded = archive::load_ledger(&*disk, &layout)?;
+        let recovery = recovery::recover(&*disk, &layout, &loaded)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                disk,
+                layout,
+                inner: Mutex::new(Inner {
+                    state: Arc::new(loaded.state),
+                    end: loaded.end,
+                    staging: false,
+                    ended: None,
+                }),
+                _lock: lock,
+            }),
+            settings,
+            recovery,
+        })
+    }
+
+    /// The archive's folder.
+    pub fn dir(&self) -> &Path {
+        self.shared.layout.root()
+    }
+
+    /// Where the file on record as `target`, relative to the archive, is.
+    pub fn path(&self, target: &str) -> PathBuf {
+        self.shared.layout.target(target)
+    }
+
+    /// What was decided when the archive was made.
+    pub fn settings(&self) -> &ArchiveSettings {
+        &self.settings
+    }
+
+    /// What the commits so far add up to; later commits do not change what was handed out.
+    pub fn state(&self) -> Arc<State> {
+        self.shared.inner().state.clone()
+    }
+
+    /// What was put right when the archive was opened.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Begins the next commit, made by `command`.
+    ///
+    /// # Errors
+    /// Another one is open; the run must end because of an earlier error; a folder of the archive is a symbolic link
+    /// or on another file system than the staging folder, so that renames would fail; the disk's.
+    pub fn begin(&self, command: &str) -> Result<Staging> {
+        let shared = &self.shared;
+        shared.ensure_running()?;
+        let id = {
+            let mut inner = shared.inner();
+            if inner.staging {
+                return Err(Error::new(self.dir().display(), "a commit is being staged already"));
+            }
+            inner.staging = true;
+            inner.end.last + 1
+        };
+        Staging::begin(shared.clone(), id, command).inspect_err(|_| shared.inner().staging = false)
+    }
+}
+
+impl Shared {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A panic elsewhere does not make these values wrong: each statement leaves them whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ensure_running(&self) -> Result<()> {
+        match self.inner().ended {
+            None => Ok(()),
+            Some(why) => Err(Error::new(
+                self.layout.root().display(),
+                format_args!("this run takes no more commits: {why}"),
+            )
+            .hint("run again")),
+        }
+    }
+
+    fn end_run(&self, why: &'static str) {
+        self.inner().ended.get_or_insert(why);
+    }
+}
+
+/// The stored settings, if there are any, once `requested` was found to fit.
+fn agreed_settings(disk: &dyn Disk, layout: &Layout, requested: &Requested) -> Result<Option<ArchiveSettings>> {
+    let settings = archive::load_settings(disk, layout)?;
+    match &settings {
+        Some(stored) => requested.agree_with(stored)?,
+        None => drop(requested.for_new_archive()?),
+    }
+    Ok(settings)
+}
+
+/// Makes an archive: first its empty ledger, then `archive.toml`, whose presence says that the archive was made. So
+/// a ledger that is missing later was lost.
+fn make_archive(disk: &dyn Disk, layout: &Layout, requested: &Requested) -> Result<ArchiveSettings> {
+    let settings = requested.for_new_archive()?;
+    let ledger = layout.ledger();
+    match disk.metadata(&ledger) {
+        Ok(found) if found.bytes > 0 => {
+            return Err(
+                Error::new(layout.settings().display(), "is gone, but there is a ledger")
+                    .hint("restore it from a backup; nothing was touched"),
+            );
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            disk.create(&ledger)
+                .map(drop)
+                .map_err(|error| Error::io(&ledger, "make the ledger", &error))?;
+        }
+        Err(error) => return Err(Error::io(&ledger, "look at the ledger", &error)),
+    }
+    failpoint::reach("open-ledger-made");
+
+    let staged = layout.private().join(format!("archive.toml{}", paths::STAGED_SUFFIX));
+    recovery::discard(disk, &staged)?;
+    let write = |error: io::Error| Error::io(&staged, "write the settings", &error);
+    let mut file = disk.create(&staged).map_err(write)?;
+    file.write_all(settings.render().as_bytes())
+        .and_then(|()| file.sync())
+        .map_err(write)?;
+    failpoint::reach("open-settings-staged");
+    // The folders and the ledger are to be there for certain before the file that says so.
+    sync_folder(disk, &layout.private())?;
+    failpoint::reach("open-folders-synced");
+    disk.rename(&staged, &layout.settings()).map_err(write)?;
+    failpoint::reach("open-settings-renamed");
+    Ok(settings)
+}
+
+/// Makes the archive's folder and whatever is missing above it, each durable before the next is made.
+fn make_root(disk: &dyn Disk, folder: &Path) -> Result<()> {
+    let parent = match folder.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Ok(()),
+    };
+    match disk.metadata(folder) {
+        // The archive itself may be a link; what it leads to shows when it is used.
+        Ok(found) if matches!(found.kind, Kind::Folder | Kind::Symlink) => {
+            // A run that was killed may have made it and not come to this. Else it is not diurnal's, and may be in a
+            // folder that diurnal may not even open: a failure says nothing.
+            let _ = disk.sync_folder(parent);
+            Ok(())
+        }
+        Ok(_) => Err(Error::usage(
+            folder.display(),
+            "is not a folder, so it can hold no archive",
+        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_root(disk, parent)?;
+            make_folder(disk, folder)?;
+            sync_folder(disk, parent)
+        }
+        Err(error) => Err(Error::io(folder, "look at the folder", &error)),
+    }
+}
+
+/// Makes one folder if it is absent; its parent is to be synced then. A link in its place is refused.
+fn make_folder(disk: &dyn Disk, folder: &Path) -> Result<()> {
+    match disk.create_folder(folder) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match disk.metadata(folder) {
+            Ok(found) if found.kind == Kind::Folder => Ok(()),
+            Ok(_) => Err(Error::new(
+                folder.display(),
+                "is not a folder: diurnal follows no links inside an archive",
+            )),
+            Err(error) => Err(Error::io(folder, "look at the folder", &error)),
+        },
+        Err(error) => Err(Error::io(folder, "make the folder", &error)),
+    }
+}
+
+fn sync_folder(disk: &dyn Disk, folder: &Path) -> Result<()> {
+    disk.sync_folder(folder)
+        .map_err(|error| Error::io(folder, "make it durable (fsync)", &error))
+}

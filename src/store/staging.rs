@@ -1,0 +1,329 @@
+//! A commit's files before the commit: written and made durable in a folder that no reader looks into.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Shared;
+use super::disk::{Disk, DiskFile, Kind};
+use super::failpoint;
+use super::paths::{self, Layout};
+use super::recovery;
+use crate::error::{Error, Result};
+
+/// Bytes that a staged file gathers before it writes.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// The files of one commit in the making; several threads may stage files at once. Dropped without
+/// [`commit`](Staging::commit), it removes them.
+#[derive(Debug)]
+pub struct Staging {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: u64,
+    pub(super) command: String,
+    files: Arc<StagedFiles>,
+    /// Set once the ledger may name these files: from then on only the ledger decides what becomes of them.
+    pub(super) keep: bool,
+}
+
+/// What was staged so far.
+#[derive(Debug)]
+struct StagedFiles {
+    folder: PathBuf,
+    slots: Mutex<Slots>,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    made: u64,
+    by_target: BTreeMap<String, Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    name: String,
+    written: Option<Written>,
+}
+
+/// A staged file, whole and durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Length in bytes.
+    pub bytes: u64,
+    /// BLAKE3 of the whole file, hexadecimal.
+    pub hash: String,
+}
+
+/// A staged file that is being written, buffered. Dropped without [`finish`](StagedFile::finish), it is removed and
+/// its target is free again.
+pub struct StagedFile {
+    shared: Arc<Shared>,
+    files: Arc<StagedFiles>,
+    target: String,
+    path: PathBuf,
+    output: BufWriter<Box<dyn DiskFile>>,
+    hasher: blake3::Hasher,
+    position: u64,
+    finished: bool,
+}
+
+impl StagedFiles {
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        // A panic elsewhere ends the run without a commit; these maps are whole after each statement.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Staging {
+    /// Makes the staging folder of the next commit.
+    pub(super) fn begin(shared: Arc<Shared>, id: u64, command: &str) -> Result<Self> {
+        let disk = &*shared.disk;
+        let folder = shared.layout.staging_of(id);
+        check_devices(&shared)?;
+        // A commit given up earlier in this run may have left its folder.
+        recovery::discard(disk, &folder)?;
+        disk.create_folder(&folder)
+            .map_err(|error| Error::io(&folder, "make the staging folder", &error))?;
+        failpoint::reach("stage-folder-made");
+        let files = Arc::new(StagedFiles {
+            folder,
+            slots: Mutex::default(),
+        });
+        Ok(Self {
+            shared,
+            id,
+            command: command.to_string(),
+            files,
+            keep: false,
+        })
+    }
+
+    /// The id that the commit will have.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The staging folder, for files of this run that no commit keeps (sorted runs). It is removed with all in it.
+    pub fn folder(&self) -> &Path {
+        &self.files.folder
+    }
+
+    /// Starts a file that the commit will put at `target`, relative to the archive, in place of what is there:
+    /// `cpu/2020-06-19.parquet`, `_diurnal/schema/cpu.toml`, `_diurnal/rejects/000042.jsonl`.
+    ///
+    /// # Errors
+    /// `target` is none of these or staged already; what is there now is not what the ledger says, so that replacing it
+    /// could lose data; its folder is a symbolic link or on another file system.
+    pub fn file(&self, target: &str) -> Result<StagedFile> {
+        let shared = &self.shared;
+        shared.ensure_running()?;
+        if !paths::is_target(target) {
+            return Err(Error::new(
+                target,
+                "is no day, schema or reject file: a commit cannot write it",
+            ));
+        }
+        let (disk, layout) = (&*shared.disk, &shared.layout);
+        check_folder(disk, layout, &layout.folder_of(target))?;
+        check_replaced(shared, target)?;
+
+        let path = {
+            let mut slots = self.files.slots();
+            if slots.by_target.contains_key(target) {
+                return Err(Error::new(target, "is staged twice in one commit"));
+            }
+            slots.made += 1;
+            let last = target.rsplit('/').next().unwrap_or(target);
+            let name = format!("{:06}-{last}{}", slots.made, paths::STAGED_SUFFIX);
+            let path = self.files.folder.join(&name);
+            slots.by_target.insert(target.to_string(), Slot { name, written: None });
+            path
+        };
+        let output = disk.create(&path).map_err(|error| {
+            self.files.slots().by_target.remove(target);
+            Error::io(&path, "make a staged file", &error)
+        })?;
+        failpoint::reach("stage-file-made");
+        Ok(StagedFile {
+            shared: shared.clone(),
+            files: self.files.clone(),
+            target: target.to_string(),
+            path,
+            output: BufWriter::with_capacity(BUFFER_BYTES, output),
+            hasher: blake3::Hasher::new(),
+            position: 0,
+            finished: false,
+        })
+    }
+
+    /// Target, name in the staging folder and content of every staged file.
+    ///
+    /// # Errors
+    /// One is still being written.
+    pub(super) fn finished(&self) -> Result<Vec<(String, String, Written)>> {
+        self.files
+            .slots()
+            .by_target
+            .iter()
+            .map(|(target, slot)| {
+                let written = slot
+                    .written
+                    .clone()
+                    .ok_or_else(|| Error::new(target, "was not written to its end before the commit"))?;
+                Ok((target.clone(), slot.name.clone(), written))
+            })
+            .collect()
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.keep {
+            // The next run removes what can't be removed now.
+            let _ = recovery::discard(&*self.shared.disk, &self.files.folder);
+        }
+        self.shared.inner().staging = false;
+    }
+}
+
+impl StagedFile {
+    /// Bytes written so far: the offset of the next one.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The path that is written, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes what is buffered and makes the file durable.
+    ///
+    /// # Errors
+    /// The disk's. After a failed fsync the run ends: no other commit can be made from this store.
+    pub fn finish(mut self) -> Result<Written> {
+        self.output
+            .flush()
+            .map_err(|error| Error::io(&self.path, "write a staged file", &error))?;
+        failpoint::reach("stage-file-written");
+        let synced = self.output.get_mut().sync();
+        self.shared.synced(&self.path, synced)?;
+        failpoint::reach("stage-file-synced");
+        let written = Written {
+            bytes: self.position,
+            hash: self.hasher.finalize().to_hex().to_string(),
+        };
+        if let Some(slot) = self.files.slots().by_target.get_mut(&self.target) {
+            slot.written = Some(written.clone());
+        }
+        self.finished = true;
+        Ok(written)
+    }
+}
+
+impl Write for StagedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.output.write(bytes)?;
+        self.hasher.update(&bytes[..taken]);
+        self.position += taken as u64;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+}
+
+impl Drop for StagedFile {
+    fn drop(&mut self) {
+        if !self.finished {
+            // What stays behind is in no manifest, and goes with the folder.
+            let _ = self.shared.disk.remove_file(&self.path);
+            self.files.slots().by_target.remove(&self.target);
+        }
+    }
+}
+
+/// Refuses folders that staged files could not be renamed into, before any work is done for them.
+fn check_devices(shared: &Shared) -> Result<()> {
+    let (disk, layout) = (&*shared.disk, &shared.layout);
+    // `.`: the archive itself may be a symbolic link, what counts is where it leads.
+    check_folder(disk, layout, &layout.root().join("."))?;
+    check_folder(disk, layout, &layout.schema())?;
+    check_folder(disk, layout, &layout.rejects())?;
+    let state = shared.inner().state.clone();
+    let mut last = None;
+    for (measurement, _) in state.days.keys() {
+        if last != Some(measurement)
+            && let Ok(folder) = paths::folder_name(measurement)
+        {
+            check_folder(disk, layout, &layout.target(&folder))?;
+        }
+        last = Some(measurement);
+    }
+    Ok(())
+}
+
+/// A folder is absent, or a real one on the staging folder's file system.
+pub(super) fn check_folder(disk: &dyn Disk, layout: &Layout, folder: &Path) -> Result<()> {
+    let found = match disk.metadata(folder) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io(folder, "look at the folder", &error)),
+    };
+    match found.kind {
+        Kind::Folder => {}
+        Kind::Symlink => {
+            return Err(Error::new(
+                folder.display(),
+                "is a symbolic link, which diurnal does not follow inside an archive",
+            )
+            .hint("put the folder itself there; the whole archive may be a link"));
+        }
+        Kind::File | Kind::Other => return Err(Error::new(folder.display(), "is not a folder")),
+    }
+    let staging = layout.staging();
+    let device = disk
+        .metadata(&staging)
+        .map_err(|error| Error::io(&staging, "look at the folder", &error))?
+        .device;
+    if found.device != device {
+        return Err(Error::new(
+            folder.display(),
+            format_args!(
+                "is on another file system than {}, so files cannot be renamed into it",
+                staging.display()
+            ),
+        )
+        .hint("keep the whole archive on one file system"));
+    }
+    Ok(())
+}
+
+/// What a commit replaces must be what the ledger says: else the new file would lack rows that only the old one has.
+fn check_replaced(shared: &Shared, target: &str) -> Result<()> {
+    let path = shared.layout.target(target);
+    let found = match shared.disk.metadata(&path) {
+        Ok(found) => Some(found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(Error::io(&path, "look at the file", &error)),
+    };
+    let recorded = shared.inner().state.bytes_of(target);
+    let cause = match (found, recorded) {
+        (None, None) => return Ok(()),
+        (Some(found), Some(bytes)) if found.kind == Kind::File && found.bytes == bytes => {
+            return Ok(());
+        }
+        (Some(_), None) => "is in the way: the ledger does not know it".to_string(),
+        (None, Some(_)) => "is on record but missing".to_string(),
+        (Some(found), Some(bytes)) => {
+            format!(
+                "is not the file on record: it has {} bytes instead of {bytes}",
+                found.bytes
+            )
+        }
+    };
+    Err(Error::new(path.display(), cause)
+        .hint("run `diurnal verify`; then restore the file or the ledger from a backup, or move a foreign file away"))
+}

@@ -1,0 +1,288 @@
+//! What the commits of a ledger add up to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::disk::Disk;
+use super::hash;
+use super::record::{Commit, Counts, DayEntry, DayFileEntry, FileEntry, Piece, RejectKind, SourceRange};
+
+/// A partition as the ledger tells it from all others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceKey {
+    /// The cluster's id; empty where the broker gives none.
+    pub cluster_id: String,
+    /// The topic's id, where the broker has them.
+    pub topic_id: Option<String>,
+    /// The topic's name.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: i32,
+}
+
+impl From<&SourceRange> for SourceKey {
+    fn from(range: &SourceRange) -> Self {
+        Self {
+            cluster_id: range.cluster_id.clone(),
+            topic_id: range.topic_id.clone(),
+            topic: range.topic.clone(),
+            partition: range.partition,
+        }
+    }
+}
+
+/// The archive as its ledger says it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// The current files of each (measurement, day).
+    pub days: BTreeMap<(String, String), DayEntry>,
+    /// The last range of each partition; its `next` is where the next run goes on.
+    pub sources: BTreeMap<SourceKey, SourceRange>,
+    /// The current schema and reject files, by path relative to the archive.
+    pub files: BTreeMap<String, FileEntry>,
+    /// Number of commits, which is the id of the last one; 0 in a new archive.
+    pub commits: u64,
+    /// Sums over all commits.
+    pub totals: Counts,
+    /// Every kind of reject so far.
+    pub reject_kinds: BTreeSet<RejectKind>,
+}
+
+impl State {
+    /// Adds the next commit.
+    pub(super) fn apply(&mut self, commit: Commit) {
+        self.commits = commit.id;
+        let Counts {
+            lines,
+            points,
+            folded,
+            conflicts,
+            rejected,
+        } = commit.counts;
+        self.totals.lines += lines;
+        self.totals.points += points;
+        self.totals.folded += folded;
+        self.totals.conflicts += conflicts;
+        self.totals.rejected += rejected;
+        for day in commit.days {
+            self.days.insert((day.measurement.clone(), day.day.clone()), day);
+        }
+        for range in commit.sources {
+            self.sources.insert(SourceKey::from(&range), range);
+        }
+        self.reject_kinds.extend(commit.reject_kinds);
+        for file in commit.files {
+            self.files.insert(file.path.clone(), file);
+        }
+    }
+
+    /// The length on record of a file, by its path relative to the archive.
+    pub fn bytes_of(&self, path: &str) -> Option<u64> {
+        if let Some(file) = self.files.get(path) {
+            return Some(file.bytes);
+        }
+        let (folder, name) = path.split_once('/')?;
+        let (day, _) = name.rsplit_once('.')?;
+        let entry = self
+            .days
+            .get(&(super::paths::measurement_of(folder)?, day.to_string()))?;
+        [&entry.parquet, &entry.csv]
+            .into_iter()
+            .flatten()
+            .find(|file| file.path == path)
+            .map(|file| file.bytes)
+    }
+
+    /// What does not balance in a commit that is to follow, or follows, this state.
+    pub(super) fn imbalances(&self, commit: &Commit) -> Vec<String> {
+        let mut found = Vec::new();
+        let counts = commit.counts;
+        // Wide sums: a damaged or hostile record must not overflow.
+        let accounted = [counts.points, counts.folded, counts.rejected]
+            .map(u128::from)
+            .iter()
+            .sum::<u128>();
+        if u128::from(counts.lines) != accounted {
+            found.push(format!(
+                "{} lines are not {} points + {} folded + {} rejected",
+                counts.lines, counts.points, counts.folded, counts.rejected
+            ));
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for range in &commit.sources {
+            let name = format!("topic {} partition {}", range.topic, range.partition);
+            let key = SourceKey::from(range);
+            if let Some(before) = self.sources.get(&key).filter(|before| before.next != range.first) {
+                let what = if before.next < range.first { "hole" } else { "overlap" };
+                found.push(format!(
+                    "{name}: a {what}, the offsets begin at {} but the commit before ended at {}",
+                    range.first, before.next
+                ));
+            }
+            let covered = [range.messages, range.gaps, range.lost]
+                .map(i128::from)
+                .iter()
+                .sum::<i128>();
+            if i128::from(range.next) - i128::from(range.first) != covered {
+                found.push(format!(
+                    "{name}: offsets {} to {} are not {} messages + {} gaps + {} lost",
+                    range.first, range.next, range.messages, range.gaps, range.lost
+                ));
+            }
+            if !seen.insert(key) {
+                found.push(format!("{name} is there twice"));
+            }
+        }
+        found
+    }
+}
+
+/// One file that a commit put in place.
+#[derive(Clone, Debug)]
+pub(super) enum Target<'a> {
+    /// A day's Parquet or CSV file with its leaves, in order.
+    Day(&'a DayFileEntry, Vec<Option<&'a Piece>>),
+    /// A schema or reject file.
+    File(&'a FileEntry),
+}
+
+impl Target<'_> {
+    /// Path relative to the archive.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Day(entry, _) => &entry.path,
+            Self::File(entry) => &entry.path,
+        }
+    }
+
+    /// Length on record.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Day(entry, _) => entry.bytes,
+            Self::File(entry) => entry.bytes,
+        }
+    }
+
+    /// Hash of the whole file, where the record has one.
+    pub fn hash(&self) -> Option<&str> {
+        match self {
+            Self::Day(..) => None,
+            Self::File(entry) => Some(&entry.hash),
+        }
+    }
+
+    /// How the file at `path` differs from the record: nothing if it does not.
+    pub fn problems(&self, disk: &dyn Disk, path: &Path) -> Vec<String> {
+        match self {
+            Self::Day(entry, pieces) => hash::day_file_problems(disk, path, entry, pieces),
+            Self::File(entry) => hash::file_problems(disk, path, entry.bytes, &entry.hash),
+        }
+    }
+}
+
+/// The files of one day on record: none, one or two.
+pub(super) fn targets_of_day(day: &DayEntry) -> impl Iterator<Item = Target<'_>> {
+    let parquet = day
+        .parquet
+        .as_ref()
+        .map(|entry| Target::Day(entry, day.leaves.iter().map(|leaf| leaf.parquet.as_ref()).collect()));
+    let csv = day
+        .csv
+        .as_ref()
+        .map(|entry| Target::Day(entry, day.leaves.iter().map(|leaf| leaf.csv.as_ref()).collect()));
+    parquet.into_iter().chain(csv)
+}
+
+/// Every file that is there because of `commit`.
+pub(super) fn targets(commit: &Commit) -> Vec<Target<'_>> {
+    commit
+        .days
+        .iter()
+        .flat_map(targets_of_day)
+        .chain(commit.files.iter().map(Target::File))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(first: i64, next: i64, messages: u64) -> SourceRange {
+        SourceRange {
+            cluster_id: "c".into(),
+            topic_id: Some("t".into()),
+            topic: "metrics".into(),
+            partition: 3,
+            first,
+            next,
+            messages,
+            gaps: 0,
+            lost: 0,
+            last: None,
+        }
+    }
+
+    fn commit(id: u64, sources: Vec<SourceRange>) -> Commit {
+        Commit {
+            id,
+            sources,
+            ..Commit::default()
+        }
+    }
+
+    #[test]
+    fn the_last_range_of_a_partition_counts() {
+        let mut state = State::default();
+        state.apply(commit(1, vec![range(0, 10, 10)]));
+        state.apply(commit(2, vec![range(10, 12, 2)]));
+        assert_eq!(state.sources.values().collect::<Vec<_>>(), [&range(10, 12, 2)]);
+        assert_eq!(state.commits, 2);
+    }
+
+    #[test]
+    fn a_topic_that_was_made_again_is_another_source() {
+        let mut state = State::default();
+        state.apply(commit(1, vec![range(0, 10, 10)]));
+        let again = SourceRange {
+            topic_id: Some("u".into()),
+            ..range(0, 5, 5)
+        };
+        assert_eq!(state.imbalances(&commit(2, vec![again.clone()])), Vec::<String>::new());
+        state.apply(commit(2, vec![again]));
+        assert_eq!(state.sources.len(), 2);
+    }
+
+    #[test]
+    fn holes_overlaps_and_sums_that_do_not_fit_are_named() {
+        let mut state = State::default();
+        state.apply(commit(1, vec![range(0, 10, 10)]));
+        for (next, problems) in [
+            (commit(2, vec![range(10, 12, 2)]), vec![]),
+            (commit(2, vec![range(11, 12, 1)]), vec!["hole"]),
+            (commit(2, vec![range(9, 12, 3)]), vec!["overlap"]),
+            (commit(2, vec![range(10, 12, 1)]), vec!["messages"]),
+            (commit(2, vec![range(10, i64::MIN, u64::MAX)]), vec!["messages"]),
+            (commit(2, vec![range(10, 10, 0), range(10, 10, 0)]), vec!["twice"]),
+            (
+                Commit {
+                    counts: Counts {
+                        lines: 5,
+                        points: 2,
+                        folded: 1,
+                        conflicts: 9,
+                        rejected: 1,
+                    },
+                    ..commit(2, vec![])
+                },
+                vec!["5 lines"],
+            ),
+        ] {
+            let found = state.imbalances(&next);
+            assert_eq!(found.len(), problems.len(), "{found:?}");
+            assert!(
+                found.iter().zip(&problems).all(|(found, what)| found.contains(what)),
+                "{found:?}"
+            );
+        }
+    }
+}

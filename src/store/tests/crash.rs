@@ -1,0 +1,260 @@
+//! Every operation of a run as the moment of a power cut or of a fault, on the simulated disk.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::sim::{Left, SimDisk, Trouble};
+use super::{COMMITS, expected, no_flags, run_script};
+use crate::error::Result;
+use crate::store::ledger;
+use crate::store::{Archive, Store, check_files};
+
+const DIR: &str = "/data/archive";
+
+fn open(disk: &SimDisk) -> Result<Store> {
+    Store::open_on(Arc::new(disk.clone()), Path::new(DIR), &no_flags())
+}
+
+/// The whole script with this trouble; the last commit that was said to stand, and how it ended.
+fn run(disk: &SimDisk, trouble: Trouble) -> (u64, Result<()>) {
+    disk.expect(trouble);
+    let mut acknowledged = 0;
+    let ended = run_script(|| open(disk), &mut acknowledged);
+    (acknowledged, ended)
+}
+
+/// Files of the archive by relative path, without the lock.
+fn files(disk: &SimDisk) -> BTreeMap<String, Vec<u8>> {
+    let relative = |(path, data): (String, Vec<u8>)| (path.strip_prefix("/data/archive/").unwrap().to_string(), data);
+    disk.files().into_iter().map(relative).collect()
+}
+
+/// Whether the archive, as it was just opened, is exactly that of its last commit.
+fn consistent(disk: &SimDisk, commits: u64) -> Result<(), String> {
+    let mut found = files(disk);
+    found.remove("_diurnal/archive.toml").ok_or("no settings")?;
+    found.remove("_diurnal/ledger-000001.jsonl").ok_or("no ledger")?;
+    if found != expected(commits) {
+        return Err(format!("after commit {commits} there are {:?}", found.keys()));
+    }
+    let archive = Archive::read_on(Arc::new(disk.clone()), Path::new(DIR)).map_err(|error| error.to_string())?;
+    match (archive.pending(), check_files(&archive)) {
+        (None, findings) if findings.is_empty() => Ok(()),
+        unwell => Err(format!("{unwell:?}")),
+    }
+}
+
+/// Opens what a crash left: nothing that was said to stand is lost, nothing half is there. The last commit it has.
+fn opens(disk: &SimDisk, acknowledged: u64) -> Result<u64, String> {
+    disk.expect(Trouble::Nothing);
+    refuses_a_flipped_bit(disk, acknowledged)?;
+    let store = open(disk).map_err(|error| format!("cannot be opened: {error}"))?;
+    let commits = store.state().commits;
+    drop(store);
+    if commits < acknowledged {
+        return Err(format!("commit {acknowledged} was lost: the archive has {commits}"));
+    }
+    consistent(disk, commits).map(|()| commits)
+}
+
+/// As [`opens`], then ends the script: the same archive as without the crash.
+fn recovers(disk: &SimDisk, acknowledged: u64, whole: &Undisturbed) -> Result<(), String> {
+    opens(disk, acknowledged)?;
+    let (_, ended) = run(disk, Trouble::Nothing);
+    ended.map_err(|error| format!("cannot go on: {error}"))?;
+    match files(disk) == whole.files {
+        true => consistent(disk, COMMITS),
+        false => Err("another archive than without the crash".into()),
+    }
+}
+
+/// A commit that was said to stand is never taken for a torn one.
+fn refuses_a_flipped_bit(disk: &SimDisk, acknowledged: u64) -> Result<(), String> {
+    let path = format!("{DIR}/_diurnal/{}", ledger::SEGMENT);
+    let Some(mut bytes) = disk.files().remove(&path) else {
+        return Ok(());
+    };
+    if bytes.last() != Some(&b'\n') || bytes.iter().filter(|byte| **byte == b'\n').count() as u64 != acknowledged {
+        return Ok(());
+    }
+    *bytes.last_mut().unwrap() ^= 1;
+    let damaged = disk.copy();
+    damaged.put(&path, &bytes);
+    match open(&damaged) {
+        Err(_) => Ok(()),
+        Ok(_) => Err(format!("commit {acknowledged} with a flipped bit was taken for torn")),
+    }
+}
+
+/// A run without trouble.
+struct Undisturbed {
+    files: BTreeMap<String, Vec<u8>>,
+    log: Vec<String>,
+    /// Numbers of the operations in `log` that change something, and of the end.
+    changes: Vec<usize>,
+}
+
+fn undisturbed() -> Undisturbed {
+    let disk = SimDisk::new();
+    run(&disk, Trouble::Nothing).1.unwrap();
+    let (log, mut changes) = (disk.log(), disk.changes());
+    changes.push(log.len());
+    consistent(&disk, COMMITS).unwrap();
+    Undisturbed {
+        files: files(&disk),
+        log,
+        changes,
+    }
+}
+
+fn all_that_may_be_left() -> impl Iterator<Item = Left> {
+    [Left::Nothing, Left::All].into_iter().chain((1..=6).map(Left::Some))
+}
+
+#[test]
+fn a_power_cut_at_any_operation_loses_and_doubles_nothing() {
+    let whole = undisturbed();
+    let mut tried = 0;
+    for &at in &whole.changes {
+        let disk = SimDisk::new();
+        let (acknowledged, _) = run(&disk, Trouble::Crash(at));
+        for left in all_that_may_be_left() {
+            recovers(&disk.reboot(left), acknowledged, &whole)
+                .unwrap_or_else(|problem| panic!("crash at {at} ({:?}), {left:?}: {problem}", whole.log.get(at)));
+            tried += 1;
+        }
+    }
+    println!("{tried} power cuts at {} operations tried", whole.changes.len());
+}
+
+#[test]
+fn a_power_cut_or_fault_during_recovery_loses_nothing() {
+    let whole = undisturbed();
+    let mut tried = 0;
+    for &at in &whole.changes {
+        let disk = SimDisk::new();
+        let (acknowledged, _) = run(&disk, Trouble::Crash(at));
+        let killed = [
+            disk.copy(),
+            disk.reboot(Left::Nothing),
+            disk.reboot(Left::All),
+            disk.reboot(Left::Some(at as u64)),
+        ];
+        for first in killed {
+            let undisturbed = first.copy();
+            drop(open(&undisturbed).unwrap());
+            for again in undisturbed.changes() {
+                for trouble in [Trouble::Crash(again), Trouble::Fail(again, ErrorKind::Other)] {
+                    let second = first.copy();
+                    second.expect(trouble);
+                    let reached = open(&second).map_or(0, |store| store.state().commits);
+                    for left in [Left::Nothing, Left::All, Left::Some(again as u64)] {
+                        opens(&second.reboot(left), acknowledged.max(reached))
+                            .unwrap_or_else(|problem| panic!("crash at {at}, then {trouble:?}, {left:?}: {problem}"));
+                        tried += 1;
+                    }
+                }
+            }
+        }
+    }
+    println!("{tried} troubles during recovery tried");
+}
+
+#[test]
+fn a_fault_at_any_operation_ends_the_run_with_the_path_and_loses_nothing() {
+    let whole = undisturbed();
+    let mut tried = 0;
+    for (at, what) in whole.log.iter().enumerate() {
+        for kind in [ErrorKind::StorageFull, ErrorKind::ReadOnlyFilesystem] {
+            let disk = SimDisk::new();
+            let (acknowledged, ended) = run(&disk, Trouble::Fail(at, kind));
+            if let Err(error) = &ended {
+                assert!(error.to_string().starts_with('/'), "{at}: {error}");
+            }
+            // The process is gone, the machine is not: what failed to reach the disk may still look as if it had.
+            disk.expect(Trouble::Nothing);
+            let store = open(&disk).unwrap_or_else(|error| panic!("fault at {at} ({what}): {error}"));
+            let commits = store.state().commits;
+            drop(store);
+            assert!(commits >= acknowledged);
+            consistent(&disk, commits).unwrap_or_else(|problem| panic!("fault at {at} ({what}): {problem}"));
+            for left in [Left::Nothing, Left::All, Left::Some(at as u64)] {
+                recovers(&disk.reboot(left), commits, &whole)
+                    .unwrap_or_else(|problem| panic!("{kind:?} at {at} ({what}), {left:?}: {problem}"));
+                tried += 1;
+            }
+        }
+    }
+    println!("{tried} faults at {} operations tried", whole.log.len());
+}
+
+#[test]
+fn an_interrupted_write_is_tried_again() {
+    let whole = undisturbed();
+    for (at, _) in whole
+        .log
+        .iter()
+        .enumerate()
+        .filter(|(_, what)| what.starts_with("write "))
+    {
+        let disk = SimDisk::new();
+        run(&disk, Trouble::Fail(at, ErrorKind::Interrupted)).1.unwrap();
+        assert_eq!(files(&disk), whole.files);
+    }
+}
+
+/// Whether a run that leaves out operation `skipped`, and goes on, is found out by some power cut.
+fn is_noticed(start: &SimDisk, acknowledged: u64, skipped: usize, cuts: &[usize]) -> bool {
+    cuts.iter().filter(|at| **at > skipped).any(|at| {
+        let disk = start.copy();
+        disk.expect(Trouble::SkipAndCrash(skipped, *at));
+        let mut acknowledged = acknowledged;
+        let _ = run_script(|| open(&disk), &mut acknowledged);
+        [Left::Nothing, Left::All, Left::Some(1), Left::Some(2)]
+            .into_iter()
+            .any(|left| opens(&disk.reboot(left), acknowledged).is_err())
+    })
+}
+
+/// How many operations after the one that was left out may pass until the power cut.
+const NOTICED_WITHIN: usize = 45;
+
+#[test]
+fn no_step_that_makes_something_durable_can_be_left_out_unnoticed() {
+    let whole = undisturbed();
+    // By the place in the program, `true` once a power cut found out that it was left out.
+    let mut places = BTreeMap::<String, bool>::new();
+    let mut try_all = |start: &SimDisk, acknowledged| {
+        let disk = start.copy();
+        run(&disk, Trouble::Nothing).1.unwrap();
+        let (log, mut changes) = (disk.log(), disk.changes());
+        changes.push(log.len());
+        for (number, &step) in changes[..changes.len() - 1].iter().enumerate() {
+            if log[step].starts_with("sync") || log[step].starts_with("overwrite") {
+                let place = log[step].replace(|digit: char| digit.is_ascii_digit(), "");
+                let noticed = places.entry(place).or_default();
+                let cuts = &changes[number..changes.len().min(number + NOTICED_WITHIN)];
+                *noticed = *noticed || is_noticed(start, acknowledged, step, cuts);
+            }
+        }
+    };
+    try_all(&SimDisk::new(), 0);
+    // Wide steps first: once a place was noticed, it costs nothing any more.
+    for &at in (0..7).flat_map(|from| whole.changes.iter().skip(from).step_by(7)) {
+        for trouble in [Trouble::Crash(at), Trouble::Fail(at, ErrorKind::Other)] {
+            let killed = SimDisk::new();
+            let (acknowledged, _) = run(&killed, trouble);
+            try_all(&killed, acknowledged);
+            try_all(&killed.reboot(Left::All), acknowledged);
+        }
+    }
+    let unnoticed: Vec<&String> = places
+        .iter()
+        .filter(|(_, noticed)| !**noticed)
+        .map(|(place, _)| place)
+        .collect();
+    println!("{} places tried", places.len());
+    assert!(unnoticed.is_empty(), "{unnoticed:#?}");
+}

@@ -4,4 +4,5 @@ pub mod calendar;
 pub mod error;
 pub mod format;
 pub mod lineproto;
+pub mod source;
 pub mod store;

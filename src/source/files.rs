@@ -1,0 +1,193 @@
+//! Line-protocol files and standard input, plain or compressed, as blocks of whole lines.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use flate2::read::MultiGzDecoder;
+
+use crate::error::{Error, Result};
+use crate::lineproto::{Limits, whole_lines};
+
+/// Bytes of a block, more where one line is longer: enough to share the work out, small enough to stay in the cache.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// A piece of a file that holds whole lines only: it can be parsed apart from the rest.
+#[derive(Debug)]
+pub struct Block {
+    /// The path as it was given, `-` for standard input.
+    pub path: Arc<str>,
+    /// Offset of the block's first byte in the uncompressed file.
+    pub offset: u64,
+    /// Whole lines, uncompressed.
+    pub bytes: Vec<u8>,
+}
+
+/// The files of an import, one after the other.
+#[derive(Debug)]
+pub struct Files {
+    waiting: std::vec::IntoIter<PathBuf>,
+    open: Option<OpenFile>,
+    limits: Limits,
+    finished: Vec<(Arc<str>, u64)>,
+}
+
+struct OpenFile {
+    path: Arc<str>,
+    reader: Box<dyn Read + Send>,
+    offset: u64,
+    /// Read, but not given out: the start of a line.
+    rest: Vec<u8>,
+    /// Why the file can't be read further.
+    failed: Option<Error>,
+}
+
+impl std::fmt::Debug for OpenFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenFile")
+            .field("path", &self.path)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Files {
+    /// Looks at every file before the first is read.
+    ///
+    /// # Errors
+    /// A file that can't be opened, or is a folder.
+    pub fn new(paths: Vec<PathBuf>, limits: Limits) -> Result<Self> {
+        for path in paths.iter().filter(|path| !is_standard_input(path)) {
+            let file = File::open(path).map_err(|error| Error::io(path, "open it", &error))?;
+            let kind = file.metadata().map_err(|error| Error::io(path, "look at it", &error))?;
+            if kind.is_dir() {
+                return Err(
+                    Error::new(path.display(), "is a folder").hint("name the files in it: diurnal import FOLDER/*")
+                );
+            }
+        }
+        Ok(Self {
+            waiting: paths.into_iter(),
+            open: None,
+            limits,
+            finished: Vec::new(),
+        })
+    }
+
+    /// The next block, or `None` after the last file.
+    ///
+    /// # Errors
+    /// A file that can't be read to its end, or a damaged compressed one. Whole lines before the damage were given out; the file's
+    /// last, cut line is not, and the next call goes on with the next file.
+    pub fn next_block(&mut self) -> Result<Option<Block>> {
+        loop {
+            let open = match &mut self.open {
+                Some(open) => open,
+                none => match self.waiting.next() {
+                    Some(path) => none.insert(OpenFile::new(&path)?),
+                    None => return Ok(None),
+                },
+            };
+            match open.next_block(&self.limits) {
+                Ok(Some(block)) => return Ok(Some(block)),
+                end => {
+                    self.finished.push((Arc::clone(&open.path), open.offset));
+                    self.open = None;
+                    end?;
+                }
+            }
+        }
+    }
+
+    /// The files read to their end since the last call, with their uncompressed sizes in bytes.
+    pub fn take_finished(&mut self) -> Vec<(Arc<str>, u64)> {
+        std::mem::take(&mut self.finished)
+    }
+}
+
+fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+impl OpenFile {
+    fn new(path: &Path) -> Result<Self> {
+        let raw: Box<dyn Read + Send> = if is_standard_input(path) {
+            Box::new(io::stdin())
+        } else {
+            Box::new(File::open(path).map_err(|error| Error::io(path, "open it", &error))?)
+        };
+        let reader = decompressed(raw).map_err(|error| Error::io(path, "read it", &error))?;
+        Ok(Self {
+            path: path.to_string_lossy().into(),
+            reader,
+            offset: 0,
+            rest: Vec::new(),
+            failed: None,
+        })
+    }
+
+    fn next_block(&mut self, limits: &Limits) -> Result<Option<Block>> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let mut bytes = std::mem::take(&mut self.rest);
+        let mut wanted = BLOCK_BYTES;
+        loop {
+            let missing = wanted.saturating_sub(bytes.len());
+            bytes.reserve(missing);
+            let read = self.reader.by_ref().take(missing as u64).read_to_end(&mut bytes);
+            let cut = match read {
+                Ok(got) if got < missing => bytes.len(),
+                Ok(_) => match whole_lines(&bytes, *limits) {
+                    0 => {
+                        wanted = bytes.len() * 2;
+                        continue;
+                    }
+                    cut => cut,
+                },
+                Err(error) => {
+                    let error = Error::io(Path::new(&*self.path), "read it", &error)
+                        .hint("its lines before the damage were archived; mend the file and import it again");
+                    let cut = whole_lines(&bytes, *limits);
+                    if cut == 0 {
+                        return Err(error);
+                    }
+                    // A cut line may look like a whole one with other values: it is left out.
+                    bytes.truncate(cut);
+                    self.failed = Some(error);
+                    cut
+                }
+            };
+            self.rest = bytes.split_off(cut);
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            let offset = self.offset;
+            self.offset += bytes.len() as u64;
+            return Ok(Some(Block {
+                path: Arc::clone(&self.path),
+                offset,
+                bytes,
+            }));
+        }
+    }
+}
+
+/// The bytes behind gzip or zstd, told by their first bytes, or as they are.
+fn decompressed(mut raw: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+    const GZIP: &[u8] = &[0x1f, 0x8b];
+    const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+    let mut start = Vec::new();
+    raw.by_ref().take(ZSTD.len() as u64).read_to_end(&mut start)?;
+    let is = |magic: &[u8]| start.starts_with(magic);
+    let (gzip, zstd) = (is(GZIP), is(ZSTD));
+    let whole = io::Cursor::new(start).chain(raw);
+    Ok(if gzip {
+        Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 18, whole)))
+    } else if zstd {
+        Box::new(zstd::Decoder::new(whole)?)
+    } else {
+        Box::new(whole)
+    })
+}

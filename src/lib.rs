@@ -6,3 +6,4 @@ pub mod format;
 pub mod lineproto;
 pub mod source;
 pub mod store;
+pub mod table;

@@ -1,0 +1,240 @@
+//! What one consumer thread holds: lines parsed into rows, per measurement, until the next commit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::builder::Cell;
+use super::collected::{AtRisk, Collected, Map};
+use super::open_table::OpenTable;
+use super::reject::RejectedLine;
+use super::schema::MeasurementSchema;
+use super::schema_file;
+use super::values::Misfit;
+use crate::format::{TimeRange, TimeUnit};
+use crate::lineproto::{Head, Limits, Line, Parser, Precision, Reason};
+use crate::source::Origin;
+
+/// What every collector of a run goes by.
+#[derive(Clone, Debug)]
+pub struct CollectSettings {
+    /// The unit of the times in lines.
+    pub precision: Precision,
+    /// Limits on one line.
+    pub limits: Limits,
+    /// Times outside are rejects.
+    pub time_range: TimeRange,
+    /// With microseconds, a time that is no whole one is a reject.
+    pub time_unit: TimeUnit,
+    /// Whether a measurement's name can be a folder's.
+    pub measurement_fits: fn(&str) -> bool,
+    /// Columns that are settled: those of the archive, and declared ones of measurements that it does not know yet.
+    pub schemas: Arc<BTreeMap<String, Arc<MeasurementSchema>>>,
+}
+
+/// For tables without an archive: nanoseconds, any time, any name, and the declared columns of Telegraf's common
+/// measurements.
+impl Default for CollectSettings {
+    fn default() -> Self {
+        let builtin = schema_file::builtin().iter();
+        Self {
+            precision: Precision::default(),
+            limits: Limits::default(),
+            time_range: TimeRange::ALL,
+            time_unit: TimeUnit::default(),
+            measurement_fits: |_| true,
+            schemas: Arc::new(
+                builtin
+                    .map(|(name, schema)| (name.clone(), Arc::new(schema.clone())))
+                    .collect(),
+            ),
+        }
+    }
+}
+
+/// Parses messages and keeps their lines as typed rows.
+#[derive(Debug)]
+pub struct Collector {
+    settings: CollectSettings,
+    parser: Parser,
+    rows: Rows,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    /// Raw bytes up to the first space -> table and series: one look-up instead of parsing the tags again.
+    heads: Map<Box<[u8]>, (u32, u32)>,
+    by_name: Map<String, u32>,
+    tables: Vec<OpenTable>,
+    rejects: Vec<RejectedLine>,
+    lines: u64,
+    bytes: usize,
+}
+
+impl Collector {
+    /// A collector that holds nothing yet.
+    pub fn new(settings: CollectSettings) -> Self {
+        Self {
+            parser: Parser::new(settings.precision, settings.limits),
+            settings,
+            rows: Rows::default(),
+        }
+    }
+
+    /// Takes the lines of a message, or of a block of whole lines of a file.
+    ///
+    /// `default_time` is what a line without time gets, in nanoseconds since 1970-01-01 UTC; `origin` says where the line that
+    /// starts at the given byte of `payload` came from, and is asked for lines that must be kept only.
+    pub fn push(&mut self, payload: &[u8], default_time: Option<i64>, origin: impl Fn(usize) -> Origin) {
+        let Self { settings, parser, rows } = self;
+        let mut lines = parser.lines(payload);
+        let mut scratch = Vec::new();
+        loop {
+            let mut found = None;
+            let next = lines.next_trusting(|head| {
+                found = rows.heads.get(head).copied();
+                found.is_some()
+            });
+            let Some(line) = next else { break };
+            rows.lines += 1;
+            let line = match line {
+                Ok(line) => line,
+                Err(reject) => {
+                    let kept = RejectedLine {
+                        origin: origin(reject.offset),
+                        reason: reject.reason,
+                        byte: Some(reject.column),
+                        detail: None,
+                        place: None,
+                        precision: settings.precision,
+                        default_time,
+                        line: reject.line.to_vec(),
+                    };
+                    rows.reject(kept);
+                    continue;
+                }
+            };
+            let as_reject = |misfit: Misfit| RejectedLine {
+                origin: origin(line.offset()),
+                reason: misfit.reason,
+                byte: None,
+                detail: misfit.detail,
+                place: misfit.place,
+                precision: settings.precision,
+                default_time,
+                line: line.raw().to_vec(),
+            };
+            if let Err(misfit) = rows.add(settings, &line, found, default_time, &mut scratch, as_reject) {
+                rows.reject(as_reject(misfit));
+            }
+        }
+    }
+
+    /// Lines held, rejected ones included.
+    pub fn lines(&self) -> u64 {
+        self.rows.lines
+    }
+
+    /// Bytes of memory held, estimated from what was appended.
+    pub fn bytes(&self) -> usize {
+        self.rows.bytes
+    }
+
+    /// Everything that was collected.
+    pub fn finish(self) -> Collected {
+        let rows = self.rows;
+        Collected {
+            tables: rows.tables.into_iter().map(OpenTable::finish).collect(),
+            rejects: rows.rejects,
+            lines: rows.lines,
+        }
+    }
+}
+
+impl Rows {
+    fn reject(&mut self, line: RejectedLine) {
+        self.bytes += size_of::<RejectedLine>() + line.line.len();
+        self.rejects.push(line);
+    }
+
+    /// Appends a line as a row, or says why it can't be one; then nothing was appended.
+    fn add<'a>(
+        &mut self,
+        settings: &CollectSettings,
+        line: &Line<'_, 'a>,
+        found: Option<(u32, u32)>,
+        default_time: Option<i64>,
+        cells: &mut Vec<(u32, Cell<'a>)>,
+        as_reject: impl Fn(Misfit) -> RejectedLine,
+    ) -> Result<(), Misfit> {
+        let time = row_time(settings, line.time().or(default_time))?;
+        let (table_number, series) = match found {
+            Some(numbers) => numbers,
+            None => self.number_head(settings, line)?,
+        };
+        let table = &mut self.tables[table_number as usize];
+        cells.clear();
+        let mut at_risk = false;
+        for field in line.fields() {
+            let (cell, risky) = table.cell(&field)?;
+            cells.push(cell);
+            at_risk |= risky;
+        }
+        if at_risk {
+            let reject = as_reject(Reason::TypeMismatch.into());
+            self.bytes += size_of::<AtRisk>() + reject.line.len();
+            table.keep_line(reject);
+        }
+        self.bytes += 12;
+        for (_, cell) in cells.iter() {
+            self.bytes += match cell {
+                Cell::Text(text) => text.raw().len() + 4,
+                _ => 8,
+            };
+        }
+        table.push(time, series, cells);
+        Ok(())
+    }
+
+    /// The table and series of a head that is new to this collector.
+    fn number_head(&mut self, settings: &CollectSettings, line: &Line<'_, '_>) -> Result<(u32, u32), Misfit> {
+        let head: Head<'_> = line.head();
+        let name = head.measurement.unescape();
+        let table_number = match self.by_name.get(name.as_ref()) {
+            Some(&number) => number,
+            None => {
+                if !(settings.measurement_fits)(&name) {
+                    return Err(Reason::NameTooLong.into());
+                }
+                let number = u32::try_from(self.tables.len()).expect("measurements are bounded by memory long before");
+                self.tables.push(OpenTable::new(
+                    name.to_string(),
+                    settings.schemas.get(name.as_ref()).cloned(),
+                ));
+                self.by_name.insert(name.into_owned(), number);
+                number
+            }
+        };
+        let series = self.tables[table_number as usize].number_series(&head);
+        let key: Box<[u8]> = line.head_bytes().into();
+        self.bytes += 2 * key.len() + 64;
+        self.heads.insert(key, (table_number, series));
+        Ok((table_number, series))
+    }
+}
+
+/// The row's time, checked against what the archive takes.
+fn row_time(settings: &CollectSettings, time: Option<i64>) -> Result<i64, Misfit> {
+    let time = time.ok_or(Reason::NoTime)?;
+    if time < settings.time_range.first || time > settings.time_range.last {
+        return Err(Misfit {
+            detail: Some(format!(
+                "time {time} ns is outside the archive's range; is --precision right?"
+            )),
+            ..Reason::TimeOutOfRange.into()
+        });
+    }
+    if settings.time_unit == TimeUnit::Us && time % 1_000 != 0 {
+        return Err(Reason::TimeNotWholeMicrosecond.into());
+    }
+    Ok(time)
+}

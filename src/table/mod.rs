@@ -1,0 +1,26 @@
+//! Lines -> typed columns, one table per measurement.
+//!
+//! A [`Collector`] belongs to one consumer thread: it parses messages and appends their lines to column builders.
+//! What all collectors of a commit hold is [settled](settle::settle) together: columns get their names and types, late
+//! mismatches become rejects, and the result no longer depends on which thread saw which line.
+
+mod builder;
+mod collected;
+mod collector;
+mod names;
+mod open_table;
+mod reject;
+pub mod schema;
+pub mod schema_file;
+pub mod series;
+pub mod settle;
+mod tag_numbers;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use builder::{CHUNK_ROWS, Chunk};
+pub use collected::{AtRisk, Collected, CollectedTable, LocalColumn};
+pub use collector::{CollectSettings, Collector};
+pub use reject::{RejectedLine, RejectedText};
+pub use settle::{SettledTable, TableBatch};

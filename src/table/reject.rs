@@ -1,0 +1,127 @@
+//! A line that can't be archived, with everything that is needed to drive it again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::lineproto::{Precision, Reason};
+use crate::source::Origin;
+
+/// A line that can't be archived: kept word for word with its origin and the reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RejectedLine {
+    /// Where the line was found.
+    pub origin: Origin,
+    /// The stable name of what is wrong with it.
+    pub reason: Reason,
+    /// 1-based byte of the line where the problem is; `None` where the line as a whole is the problem.
+    pub byte: Option<usize>,
+    /// Measurement, column, its type and the value, where the reason concerns one column.
+    pub detail: Option<String>,
+    /// Measurement and column that the reason concerns, to tell kinds of rejects apart.
+    pub place: Option<(String, String)>,
+    /// The unit in which the line's time was to be read.
+    pub precision: Precision,
+    /// The time a line without one would have got, nanoseconds since 1970-01-01 UTC.
+    pub default_time: Option<i64>,
+    /// The line as it was sent, without its end of line.
+    pub line: Vec<u8>,
+}
+
+/// How a reject is stored, one JSON object a line of `rejects/*.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RejectedText {
+    /// The Kafka cluster's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<String>,
+    /// The topic's id, where the broker has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic_id: Option<String>,
+    /// The topic's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Partition number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<i32>,
+    /// The path of an imported file, `-` for standard input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Kafka offset of the message, or byte offset in the file.
+    pub offset: u64,
+    /// The Kafka record's timestamp in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp_ms: Option<i64>,
+    /// Why it was rejected.
+    pub reason: Reason,
+    /// 1-based byte of the line where the problem is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub byte: Option<usize>,
+    /// Column, type and value, or what else there is to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Measurement and column that the reason concerns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<(String, String)>,
+    /// The unit in which the line's time was to be read.
+    pub precision: Precision,
+    /// The time a line without one would have got, nanoseconds since 1970-01-01 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_time: Option<i64>,
+    /// The line, where it is UTF-8; exactly one of `line` and `line_base64` is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
+    /// The line in Base64 (RFC 4648, padded), where it is not UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line_base64: Option<String>,
+}
+
+impl RejectedLine {
+    /// The stored form.
+    pub fn to_text(&self) -> RejectedText {
+        let (line, line_base64) = text_or_base64(&self.line);
+        let mut text = RejectedText {
+            cluster_id: None,
+            topic_id: None,
+            topic: None,
+            partition: None,
+            path: None,
+            offset: 0,
+            timestamp_ms: None,
+            reason: self.reason,
+            byte: self.byte,
+            detail: self.detail.clone(),
+            place: self.place.clone(),
+            precision: self.precision,
+            default_time: self.default_time,
+            line,
+            line_base64,
+        };
+        match &self.origin {
+            Origin::Kafka {
+                topic,
+                partition,
+                offset,
+                timestamp_ms,
+            } => {
+                text.cluster_id = Some(topic.cluster_id.clone());
+                text.topic_id = topic.topic_id.clone();
+                text.topic = Some(topic.topic.clone());
+                text.partition = Some(*partition);
+                text.offset = u64::try_from(*offset).unwrap_or_default();
+                text.timestamp_ms = *timestamp_ms;
+            }
+            Origin::File { path, offset } => {
+                text.path = Some(path.to_string());
+                text.offset = *offset;
+            }
+        }
+        text
+    }
+}
+
+/// Bytes as text where they are UTF-8, else in Base64.
+pub fn text_or_base64(bytes: &[u8]) -> (Option<String>, Option<String>) {
+    use base64::Engine as _;
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (Some(text.to_owned()), None),
+        Err(_) => (None, Some(base64::engine::general_purpose::STANDARD.encode(bytes))),
+    }
+}

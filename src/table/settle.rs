@@ -1,0 +1,421 @@
+//! What the collectors of a commit saw, put together: columns get names and types from the set of values, and what does not fit is
+//! rejected. The outcome follows from the set of lines, not from who saw which first.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
+use arrow::compute::kernels::zip::zip;
+use arrow::datatypes::{Float64Type, Int64Type, UInt64Type};
+
+use super::collected::{Collected, CollectedTable, LocalColumn};
+use super::names::TakenNames;
+use super::reject::RejectedLine;
+use super::schema::{Column, ColumnKind, ColumnOrigin, ColumnType, MeasurementSchema};
+use super::series::{SeriesPart, SeriesSet};
+use super::values::{int_as_float, shorten, uint_as_float};
+
+/// Rows of one measurement in settled columns; in the order they came, not sorted yet.
+#[derive(Clone, Debug)]
+pub struct TableBatch {
+    /// Nanoseconds since 1970-01-01 UTC.
+    pub times: Vec<i64>,
+    /// Each row's series as its rank in the table's [`SeriesSet`].
+    pub ranks: Vec<u32>,
+    /// One entry a column of the schema; `None` for tags and for columns that no row of the batch has.
+    pub columns: Vec<Option<ArrayRef>>,
+    /// Rows that are none: rejected when the table was settled.
+    pub removed: HashSet<usize>,
+}
+
+/// All rows of one measurement in a commit.
+#[derive(Debug)]
+pub struct SettledTable {
+    /// Its columns, those that are new in this commit included.
+    pub schema: Arc<MeasurementSchema>,
+    /// The distinct series of its rows, ranked.
+    pub series: SeriesSet,
+    /// Its rows, not sorted.
+    pub batches: Vec<TableBatch>,
+}
+
+/// Everything that a commit is going to archive or reject.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// By measurement, ascending.
+    pub tables: Vec<SettledTable>,
+    /// The collectors' rejects, and lines that turned out not to fit their column.
+    pub rejects: Vec<RejectedLine>,
+    /// Lines parsed, rejected ones included.
+    pub lines: u64,
+}
+
+/// Settles what all collectors of a commit hold.
+pub fn settle(collected: Vec<Collected>) -> Settled {
+    let mut settled = Settled::default();
+    let mut by_name: BTreeMap<String, Vec<CollectedTable>> = BTreeMap::new();
+    for part in collected {
+        settled.lines += part.lines;
+        settled.rejects.extend(part.rejects);
+        for table in part.tables {
+            by_name.entry(table.measurement.clone()).or_default().push(table);
+        }
+    }
+    for (measurement, mut tables) in by_name {
+        let (table, late) = settle_table(&measurement, &mut tables);
+        settled.rejects.extend(late);
+        // A measurement all of whose lines were rejected gets neither schema nor folder.
+        if table
+            .batches
+            .iter()
+            .any(|batch| batch.removed.len() < batch.times.len())
+        {
+            settled.tables.push(table);
+        }
+    }
+    settled
+}
+
+fn settle_table(measurement: &str, tables: &mut [CollectedTable]) -> (SettledTable, Vec<RejectedLine>) {
+    let known = tables.iter().find_map(|table| table.known.clone());
+    let types = learned_types(tables);
+    let mut rejects = Vec::new();
+    let removed: Vec<Vec<HashSet<usize>>> = tables
+        .iter_mut()
+        .map(|table| reject_misfits(measurement, table, &types, &mut rejects))
+        .collect();
+    let used: Vec<Vec<bool>> = tables
+        .iter()
+        .zip(&removed)
+        .map(|(table, removed)| used_series(table, removed))
+        .collect();
+
+    let tags = tag_keys(tables, &used);
+    let fields = surviving_fields(tables, &removed, &types);
+    let schema = Arc::new(extend_schema(measurement, known.as_deref(), &tags, &fields));
+    let (series, ranks) = rank_series(&schema, tables, &used);
+    let batches = tables
+        .iter_mut()
+        .zip(ranks)
+        .zip(removed)
+        .flat_map(|((table, ranks), removed)| settle_rows(&schema, table, &ranks, removed))
+        .collect();
+    let table = SettledTable {
+        schema,
+        series,
+        batches,
+    };
+    (table, rejects)
+}
+
+/// The type of each key that is not settled yet: the first present of float, int, uint, boolean, string.
+fn learned_types(tables: &[CollectedTable]) -> BTreeMap<String, ColumnType> {
+    let mut types: BTreeMap<String, ColumnType> = BTreeMap::new();
+    for table in tables {
+        for (number, column) in table.columns.iter().enumerate() {
+            let present = table.chunks.iter().any(|chunk| chunk_column(chunk, number).is_some());
+            if column.settled.is_none() && present {
+                // `ColumnType` is declared in the order of precedence.
+                types
+                    .entry(column.key.clone())
+                    .and_modify(|ty| *ty = (*ty).min(column.ty))
+                    .or_insert(column.ty);
+            }
+        }
+    }
+    types
+}
+
+/// A chunk closed before a column was first seen does not list it.
+fn chunk_column(chunk: &super::Chunk, number: usize) -> Option<&ArrayRef> {
+    chunk.columns.get(number).and_then(Option::as_ref)
+}
+
+/// Takes out the rows with a value that its column's type can't hold; for each chunk the places of such rows.
+fn reject_misfits(
+    measurement: &str,
+    table: &mut CollectedTable,
+    types: &BTreeMap<String, ColumnType>,
+    rejects: &mut Vec<RejectedLine>,
+) -> Vec<HashSet<usize>> {
+    let mut removed = vec![HashSet::new(); table.chunks.len()];
+    let mut open: Vec<(usize, &LocalColumn, ColumnType)> = table
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| column.settled.is_none())
+        .filter_map(|(number, column)| Some((number, column, *types.get(&column.key)?)))
+        .filter(|(_, column, ty)| column.ty != *ty)
+        .collect();
+    // Of several misfits of a line the first by key is named, whichever column this collector saw first.
+    open.sort_by(|(_, a, _), (_, b, _)| a.key.cmp(&b.key));
+    for mut risk in std::mem::take(&mut table.at_risk) {
+        let (chunk, row) = risk.row;
+        let misfit = open.iter().find_map(|(number, column, ty)| {
+            let array = chunk_column(&table.chunks[chunk], *number)?;
+            if array.is_null(row) || fits(array, row, *ty) {
+                return None;
+            }
+            let text = shorten(&show(array, row));
+            let detail = format!(
+                "{measurement}.{} is {ty}, the line has the {} {text}",
+                column.key, column.ty
+            );
+            Some((detail, column.key.clone()))
+        });
+        if let Some((detail, key)) = misfit {
+            risk.reject.detail = Some(detail);
+            risk.reject.place = Some((measurement.to_owned(), key));
+            rejects.push(risk.reject);
+            removed[chunk].insert(row);
+        }
+    }
+    removed
+}
+
+fn show(array: &ArrayRef, row: usize) -> String {
+    if let Some(v) = array.as_any().downcast_ref::<Int64Array>() {
+        format!("{}i", v.value(row))
+    } else if let Some(v) = array.as_any().downcast_ref::<UInt64Array>() {
+        format!("{}u", v.value(row))
+    } else if let Some(v) = array.as_any().downcast_ref::<BooleanArray>() {
+        v.value(row).to_string()
+    } else if let Some(v) = array.as_any().downcast_ref::<StringArray>() {
+        format!("{:?}", v.value(row))
+    } else {
+        array.as_primitive::<Float64Type>().value(row).to_string()
+    }
+}
+
+fn fits(array: &ArrayRef, row: usize, ty: ColumnType) -> bool {
+    if let Some(v) = array.as_any().downcast_ref::<Int64Array>() {
+        let value = v.value(row);
+        return match ty {
+            ColumnType::Float => int_as_float(value).is_some(),
+            ColumnType::Uint => u64::try_from(value).is_ok(),
+            _ => ty == ColumnType::Int,
+        };
+    }
+    if let Some(v) = array.as_any().downcast_ref::<UInt64Array>() {
+        let value = v.value(row);
+        return match ty {
+            ColumnType::Float => uint_as_float(value).is_some(),
+            ColumnType::Int => i64::try_from(value).is_ok(),
+            _ => ty == ColumnType::Uint,
+        };
+    }
+    false
+}
+
+/// Which of a table's series have a row that stays.
+fn used_series(table: &CollectedTable, removed: &[HashSet<usize>]) -> Vec<bool> {
+    let mut used = vec![false; table.series.len()];
+    for (chunk, removed) in table.chunks.iter().zip(removed) {
+        for (row, &series) in chunk.series.iter().enumerate() {
+            used[series as usize] |= removed.is_empty() || !removed.contains(&row);
+        }
+    }
+    used
+}
+
+fn tag_keys(tables: &[CollectedTable], used: &[Vec<bool>]) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for (table, used) in tables.iter().zip(used) {
+        let mut seen = vec![false; table.tag_keys.len()];
+        for (tags, _) in table.series.iter().zip(used).filter(|(_, used)| **used) {
+            for &(key, _) in tags {
+                seen[key as usize] = true;
+            }
+        }
+        let present = table.tag_keys.iter().zip(seen).filter(|(_, seen)| *seen);
+        keys.extend(present.map(|(key, _)| key.clone()));
+    }
+    keys
+}
+
+/// The new fields that at least one row that stays has a value for.
+fn surviving_fields(
+    tables: &[CollectedTable],
+    removed: &[Vec<HashSet<usize>>],
+    types: &BTreeMap<String, ColumnType>,
+) -> BTreeMap<String, ColumnType> {
+    let mut fields = BTreeMap::new();
+    for (table, removed) in tables.iter().zip(removed) {
+        for (number, column) in table.columns.iter().enumerate() {
+            let Some(&ty) = types.get(&column.key) else {
+                continue;
+            };
+            let survives = column.settled.is_none()
+                && !fields.contains_key(&column.key)
+                && table.chunks.iter().zip(removed).any(|(chunk, removed)| {
+                    chunk_column(chunk, number).is_some_and(|array| {
+                        array.len() - array.null_count() > removed.len()
+                            || (0..array.len()).any(|row| array.is_valid(row) && !removed.contains(&row))
+                    })
+                });
+            if survives {
+                fields.insert(column.key.clone(), ty);
+            }
+        }
+    }
+    fields
+}
+
+/// The schema with new columns named and put in their places.
+fn extend_schema(
+    measurement: &str,
+    known: Option<&MeasurementSchema>,
+    tags: &BTreeSet<String>,
+    fields: &BTreeMap<String, ColumnType>,
+) -> MeasurementSchema {
+    let mut schema = known.cloned().unwrap_or_else(|| MeasurementSchema {
+        measurement: measurement.to_owned(),
+        ..MeasurementSchema::default()
+    });
+    let mut names = TakenNames::new(schema.columns.iter().map(|column| column.name.as_str()));
+    let new_tags = tags.iter().map(|key| (key, ColumnKind::Tag, ColumnType::String));
+    let new_fields = fields.iter().map(|(key, ty)| (key, ColumnKind::Field, *ty));
+    for (key, kind, ty) in new_tags.chain(new_fields) {
+        if schema.column_of(key, kind).is_none() {
+            schema.columns.push(Column {
+                name: names.take(key, kind),
+                key: key.clone(),
+                kind,
+                ty,
+                origin: ColumnOrigin::Learned,
+                unit: None,
+                description: None,
+            });
+        }
+    }
+    schema.sort_columns();
+    schema
+}
+
+fn rank_series(
+    schema: &MeasurementSchema,
+    tables: &[CollectedTable],
+    used: &[Vec<bool>],
+) -> (SeriesSet, Vec<Vec<u32>>) {
+    let tag_columns: Vec<&Column> = schema
+        .columns
+        .iter()
+        .filter(|column| column.kind == ColumnKind::Tag)
+        .collect();
+    let parts: Vec<SeriesPart<'_>> = tables
+        .iter()
+        .zip(used)
+        .map(|(table, used)| {
+            let place: Vec<Option<usize>> = table
+                .tag_keys
+                .iter()
+                .map(|key| tag_columns.iter().position(|column| column.key == *key))
+                .collect();
+            let mut values = vec![Vec::new(); tag_columns.len()];
+            for (place, tag_values) in place.iter().zip(&table.tag_values) {
+                if let Some(place) = *place {
+                    values[place] = tag_values.iter().map(String::as_str).collect();
+                }
+            }
+            let mut cells = Vec::with_capacity(table.series.len() * tag_columns.len());
+            for (tags, _) in table.series.iter().zip(used).filter(|(_, used)| **used) {
+                let start = cells.len();
+                cells.resize(start + tag_columns.len(), 0);
+                for &(key, value) in tags {
+                    let place = place[key as usize].expect("every tag of a series in use got a column");
+                    cells[start + place] = value + 1;
+                }
+            }
+            let len = used.iter().filter(|used| **used).count();
+            SeriesPart { values, cells, len }
+        })
+        .collect();
+    let (set, ranks) = SeriesSet::union(tag_columns.len(), &parts);
+    let by_series = ranks
+        .into_iter()
+        .zip(used)
+        .map(|(ranks, used)| {
+            let mut ranks = ranks.into_iter();
+            // A series without rows needs no rank; nothing will look at this 0.
+            used.iter()
+                .map(|used| if *used { ranks.next().unwrap_or(0) } else { 0 })
+                .collect()
+        })
+        .collect();
+    (set, by_series)
+}
+
+fn settle_rows(
+    schema: &MeasurementSchema,
+    table: &mut CollectedTable,
+    ranks: &[u32],
+    removed: Vec<HashSet<usize>>,
+) -> Vec<TableBatch> {
+    let places: Vec<Option<usize>> = table
+        .columns
+        .iter()
+        .map(|column| schema.column_of(&column.key, ColumnKind::Field))
+        .collect();
+    std::mem::take(&mut table.chunks)
+        .into_iter()
+        .zip(removed)
+        .map(|(chunk, removed)| {
+            let mut columns: Vec<Option<ArrayRef>> = vec![None; schema.columns.len()];
+            for (array, place) in chunk.columns.into_iter().zip(&places) {
+                // A column all of whose rows were rejected has no place.
+                if let (Some(array), Some(place)) = (array, *place) {
+                    let array = convert(array, schema.columns[place].ty);
+                    columns[place] = Some(match columns[place].take() {
+                        None => array,
+                        Some(other) => either(&other, &array),
+                    });
+                }
+            }
+            TableBatch {
+                ranks: chunk.series.iter().map(|&series| ranks[series as usize]).collect(),
+                times: chunk.times,
+                columns,
+                removed,
+            }
+        })
+        .collect()
+}
+
+/// The array in its column's type. Values that do not fit are in rows that were removed; theirs does not matter.
+fn convert(array: ArrayRef, ty: ColumnType) -> ArrayRef {
+    if let Some(v) = array.as_any().downcast_ref::<Int64Array>() {
+        match ty {
+            ColumnType::Float => Arc::new(v.unary::<_, Float64Type>(|v| v as f64)),
+            ColumnType::Uint => Arc::new(v.unary::<_, UInt64Type>(|v| v as u64)),
+            ColumnType::Int => array,
+            _ => all_null(array.len(), ty),
+        }
+    } else if let Some(v) = array.as_any().downcast_ref::<UInt64Array>() {
+        match ty {
+            ColumnType::Float => Arc::new(v.unary::<_, Float64Type>(|v| v as f64)),
+            ColumnType::Int => Arc::new(v.unary::<_, Int64Type>(|v| v as i64)),
+            ColumnType::Uint => array,
+            _ => all_null(array.len(), ty),
+        }
+    } else if *array.data_type() == ty.arrow() {
+        array
+    } else {
+        all_null(array.len(), ty)
+    }
+}
+
+fn all_null(len: usize, ty: ColumnType) -> ArrayRef {
+    match ty {
+        ColumnType::Float => Arc::new(Float64Array::new_null(len)),
+        ColumnType::Int => Arc::new(Int64Array::new_null(len)),
+        ColumnType::Uint => Arc::new(UInt64Array::new_null(len)),
+        ColumnType::Boolean => Arc::new(BooleanArray::new_null(len)),
+        ColumnType::String => Arc::new(StringArray::new_null(len)),
+    }
+}
+
+/// Two arrays of one type of which at most one has a value in any row.
+fn either(a: &ArrayRef, b: &ArrayRef) -> ArrayRef {
+    let from_a = BooleanArray::from((0..a.len()).map(|row| a.is_valid(row)).collect::<Vec<_>>());
+    zip(&from_a, a, b).expect("both arrays have the column's type and the chunk's length")
+}

@@ -1,6 +1,7 @@
 //! diurnal: Kafka metrics in, one time-ordered file per measurement and day out.
 
 pub mod calendar;
+pub mod encode;
 pub mod error;
 pub mod format;
 pub mod lineproto;

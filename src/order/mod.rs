@@ -1,0 +1,15 @@
+//! Typed columns -> one day's rows in the order of the law: sorted by time and tags, folded to points, divided into leaves.
+
+mod check;
+mod columns;
+mod days;
+mod fold;
+mod leaves;
+mod old;
+mod run;
+
+pub use check::row_order;
+pub use days::{Entry, split_days};
+pub use leaves::{LEAF_CELLS, LEAF_ROWS, divide, leaf_limit};
+pub use old::OldDay;
+pub use run::{RunCounts, SortedRun};

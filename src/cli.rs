@@ -1,0 +1,276 @@
+//! What the user may type, and nothing else: clap turns it into values, `settings` resolves and checks them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::format::TimeUnit;
+use crate::lineproto::Precision;
+
+/// Drains Kafka topics of Telegraf metrics into one time-ordered Parquet and CSV file per measurement and day.
+#[derive(Debug, Parser)]
+#[command(
+    name = "diurnal",
+    version,
+    propagate_version = true,
+    after_help = "Exit codes: 0 done; 1 failed or incomplete, safe to rerun; 2 wrong usage; 3 done, more new rejects than \
+                  --max-rejects; 4 another run holds the archive; 5 done, but Kafka no longer had some offsets. Where \
+                  several hold: 2, 4, 1, 5, 3."
+)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// The archive's folder [default: archive]
+    #[arg(long, global = true, value_name = "DIR", env = "DIURNAL_ARCHIVE")]
+    pub archive: Option<PathBuf>,
+    /// Print one JSON object on standard output, and nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print nothing when all is well: for cron, which mails what is printed
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say what is being done: assignments, positions, commits, librdkafka's own messages
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// The commands, in the order of `--help`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read what Kafka topics hold beyond the archive, once, and archive it
+    #[command(after_help = "Examples:\n  \
+        diurnal archive --brokers localhost:9092 --topic my-computer-metric\n  \
+        diurnal archive --brokers kafka:9093 --topic '^telegraf-' -F client.properties -q")]
+    Archive(ArchiveArgs),
+    /// Archive line-protocol files (plain, .gz, .zst) or standard input
+    #[command(after_help = "Examples:\n  \
+        diurnal import metrics.lp old/*.lp.gz\n  \
+        zcat spool.gz | diurnal import --precision s -\n  \
+        diurnal import consumer-thread-*.csv")]
+    Import(ImportArgs),
+    /// Check the archive: every file and hash, order and day, CSV against Parquet, the ledger without hole or overlap
+    Verify,
+    /// Show the days of the archive and how far each partition was read
+    Status,
+    /// Try it without Kafka: embedded broker, simulated agents, a real archive run into diurnal-demo/archive
+    #[command(
+        after_help = "Example:\n  diurnal demo && duckdb -c \"from 'diurnal-demo/archive/cpu/*.parquet' limit 5\""
+    )]
+    Demo(DemoArgs),
+}
+
+/// Flags of the commands that put lines into an archive.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Lines and archive")]
+pub struct IngestArgs {
+    /// The IANA time zone whose days divide the files; fixed when the archive is made [default: UTC]
+    #[arg(long, value_name = "ZONE", env = "DIURNAL_TIMEZONE")]
+    pub timezone: Option<String>,
+    /// Resolution of the time column; fixed when the archive is made [default: ns]
+    #[arg(long, value_name = "UNIT", env = "DIURNAL_TIME_UNIT")]
+    pub time_unit: Option<TimeUnit>,
+    /// Times that are taken, from FROM to just before TO, others are rejects; `..` for all; fixed when the archive is made
+    /// [default: 1990-01-01..2100-01-01]
+    #[arg(long, value_name = "FROM..TO", env = "DIURNAL_TIME_RANGE")]
+    pub time_range: Option<String>,
+    /// Files of a day; fixed when the archive is made [default: parquet,csv]
+    #[arg(long, value_name = "FORMATS", value_delimiter = ',', env = "DIURNAL_FORMATS")]
+    pub formats: Option<Vec<FormatName>>,
+    /// Folder of schema files (TOML) for measurements that the archive does not know yet
+    #[arg(long, value_name = "DIR", env = "DIURNAL_SCHEMAS")]
+    pub schemas: Option<PathBuf>,
+    /// Memory to aim at, such as 512MiB. Lines wait in half of it; when that is full, the run makes a commit and goes on. Day
+    /// files that a commit merges into are read in addition [default: a quarter of the machine's or cgroup's, 4 GiB at most]
+    #[arg(long, value_name = "BYTES", env = "DIURNAL_MEMORY")]
+    pub memory: Option<String>,
+    /// Threads that read and parse, and as many that sort and encode [default: one per processor]
+    #[arg(long, value_name = "N", env = "DIURNAL_THREADS")]
+    pub threads: Option<usize>,
+    /// Unit of the times in lines
+    #[arg(long, value_name = "UNIT", env = "DIURNAL_PRECISION", default_value = "ns")]
+    pub precision: Precision,
+    /// Rejected lines to tolerate before the exit code is 3: a number, or a percentage of the lines such as 0.1%
+    #[arg(long, value_name = "N|P%", env = "DIURNAL_MAX_REJECTS", default_value = "0")]
+    pub max_rejects: String,
+    /// Make a commit each time about this many lines were read
+    #[arg(
+        long,
+        value_name = "LINES",
+        env = "DIURNAL_COMMIT_EVERY",
+        default_value_t = 50_000_000
+    )]
+    pub commit_every: u64,
+}
+
+/// A format of day files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormatName {
+    /// `DAY.parquet`
+    Parquet,
+    /// `DAY.csv`
+    Csv,
+}
+
+/// Flags of `diurnal archive`.
+#[derive(Args, Clone, Debug)]
+pub struct ArchiveArgs {
+    /// Kafka brokers to begin with, host:port, comma-separated
+    #[arg(long, value_name = "HOST:PORT", env = "DIURNAL_BROKERS", required = true)]
+    pub brokers: String,
+    /// A topic's name, or a regular expression that starts with `^`; may be given several times
+    #[arg(
+        long = "topic",
+        value_name = "TOPIC",
+        env = "DIURNAL_TOPIC",
+        required = true,
+        value_delimiter = ','
+    )]
+    pub topics: Vec<String>,
+    /// Where a topic that the archive does not know begins: earliest, latest, a time such as 2020-06-19 or an age such as -7d
+    #[arg(
+        long,
+        value_name = "START",
+        env = "DIURNAL_FROM",
+        default_value = "earliest",
+        allow_hyphen_values = true
+    )]
+    pub from: String,
+    /// Stop each partition before its first record stamped at or after this time (a time, or an age such as -1h)
+    #[arg(long, value_name = "TIME", env = "DIURNAL_UNTIL", allow_hyphen_values = true)]
+    pub until: Option<String>,
+    /// Read this topic from its beginning although it was deleted and made again since the last run; may be given several times
+    #[arg(long, value_name = "TOPIC", value_delimiter = ',')]
+    pub accept_recreated: Vec<String>,
+    /// Group under which the offsets are also committed to Kafka, for its own tools to see
+    #[arg(long, value_name = "NAME", env = "DIURNAL_GROUP", default_value = "diurnal")]
+    pub group: String,
+    /// Give up after this long without progress, such as 60s or 5m
+    #[arg(long, value_name = "DURATION", env = "DIURNAL_TIMEOUT", default_value = "60s")]
+    pub timeout: String,
+    /// A librdkafka property, such as security.protocol=SASL_SSL; may be given several times. The environment sets them too:
+    /// DIURNAL_KAFKA_SASL_PASSWORD is sasl.password
+    #[arg(short = 'X', value_name = "PROPERTY=VALUE")]
+    pub properties: Vec<String>,
+    /// A file of librdkafka properties, one PROPERTY=VALUE a line: the place for secrets
+    #[arg(short = 'F', value_name = "FILE", env = "DIURNAL_PROPERTIES")]
+    pub properties_file: Option<PathBuf>,
+    /// What it shares with `import`.
+    #[command(flatten)]
+    pub ingest: IngestArgs,
+}
+
+/// Flags of `diurnal import`.
+#[derive(Args, Clone, Debug)]
+pub struct ImportArgs {
+    /// Line-protocol files, plain or compressed with gzip or zstd; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Time of lines that have none (a time, or `now`); without it such a line is a reject
+    #[arg(long, value_name = "TIME", env = "DIURNAL_DEFAULT_TIME", allow_hyphen_values = true)]
+    pub default_time: Option<String>,
+    /// What it shares with `archive`.
+    #[command(flatten)]
+    pub ingest: IngestArgs,
+}
+
+/// Flags of `diurnal demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// Simulated hosts, 1 to 100; each sends a cpu and a mem line every 10 s
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub hosts: u32,
+    /// Simulated hours around midnight, 1 to 48
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=48))]
+    pub hours: u32,
+    /// Seed of the simulation: the same seed sends the same lines
+    #[arg(long, value_name = "N", default_value_t = 20_200_619)]
+    pub seed: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Flags of other programs that the pages show.
+    const FLAGS_OF_OTHERS: &[&str] = &[
+        "--bootstrap-server",
+        "--config",
+        "--create",
+        "--describe",
+        "--example",
+        "--help",
+        "--open",
+        "--partitions",
+        "--path",
+        "--release",
+    ];
+
+    fn flags() -> Vec<String> {
+        let cli = Cli::command();
+        let commands = cli.get_subcommands().chain([&cli]);
+        commands
+            .flat_map(|command| command.get_arguments())
+            .filter_map(|argument| argument.get_long().map(|long| format!("--{long}")))
+            .collect()
+    }
+
+    #[test]
+    fn the_commands_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_age_is_a_value_although_it_begins_like_a_flag() {
+        let typed = "diurnal archive --brokers b:9092 --topic t --from -7d --until -1h".split(' ');
+        let Command::Archive(args) = Cli::parse_from(typed).command else {
+            panic!("another command");
+        };
+        assert_eq!((args.from.as_str(), args.until.as_deref()), ("-7d", Some("-1h")));
+        let typed = "diurnal import --default-time -1d metrics.lp".split(' ');
+        let Command::Import(args) = Cli::parse_from(typed).command else {
+            panic!("another command");
+        };
+        assert_eq!(args.default_time.as_deref(), Some("-1d"));
+    }
+
+    #[test]
+    fn the_pages_name_no_flag_that_does_not_exist() {
+        let pages = [
+            include_str!("../README.md"),
+            include_str!("../docs/FORMAT.md"),
+            include_str!("../examples/cron/crontab"),
+            include_str!("../examples/cron/nightly.sh"),
+        ];
+        let flags = flags();
+        let words = pages
+            .iter()
+            .flat_map(|page| page.split(|c: char| !(c.is_ascii_lowercase() || c == '-')));
+        let named: Vec<&str> = words
+            .filter(|word| word.len() > 2 && word.starts_with("--") && !word.starts_with("---"))
+            .collect();
+        let known = |word: &str| FLAGS_OF_OTHERS.contains(&word) || flags.iter().any(|flag| flag == word);
+        let unknown: Vec<&str> = named.iter().copied().filter(|word| !known(word)).collect();
+        assert_eq!(unknown, [""; 0]);
+        assert!(named.len() > 20, "the pages were not read right: {named:?}");
+    }
+
+    #[test]
+    fn the_readme_shows_every_command() {
+        for command in Cli::command().get_subcommands() {
+            let shown = format!("diurnal {}", command.get_name());
+            assert!(include_str!("../README.md").contains(&shown), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! `diurnal archive`: what Kafka holds beyond the archive, once.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::archiver::Archiver;
+use crate::cli::ArchiveArgs;
+use crate::console::Console;
+use crate::error::{Error, Result};
+use crate::report::RunReport;
+use crate::settings::{IngestSettings, kafka_settings};
+use crate::source::kafka::{KafkaSettings, KafkaSource, Message, PartitionRange, Round, RoundLimit, Severity, Sink};
+use crate::source::{Origin, StopFlag, TopicIdentity};
+use crate::store::failpoint;
+use crate::store::record::SourceRange;
+use crate::table::{Collected, Collector};
+
+pub(super) fn run(console: Console, archive: &Path, args: &ArchiveArgs) -> Result<u8> {
+    let settings = IngestSettings::for_archive(archive, args)?;
+    let (kafka, warnings) = kafka_settings(args, &settings, console.verbose, super::now())?;
+    for warning in &warnings {
+        console.warning(warning);
+    }
+    super::set_worker_threads(settings.threads);
+    let stop = super::stop_on_signals()?;
+    let report = drain(console, settings, &kafka, &stop)?;
+    console.finish(&report);
+    Ok(report.exit_code)
+}
+
+/// Archives what the topics hold, in as many commits as the settings ask for.
+pub(super) fn drain(
+    console: Console,
+    settings: IngestSettings,
+    kafka: &KafkaSettings,
+    stop: &StopFlag,
+) -> Result<RunReport> {
+    let limit = RoundLimit {
+        lines: settings.commit_every,
+        bytes: settings.held_bytes,
+    };
+    let mut archiver = Archiver::open("archive", settings, console)?;
+    let mut source = KafkaSource::open(kafka, &archiver.positions(), stop)?;
+    for notice in source.notices() {
+        archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
+    }
+    failpoint::reach("kafka-assigned");
+    loop {
+        if stop.is_set() {
+            let stopped = Error::new(
+                "archive",
+                "stopped by a signal before the end; what was read is archived",
+            );
+            archiver.notice(&stopped.hint("run it again to go on"), true);
+            break;
+        }
+        let sinks = (0..source.threads())
+            .map(|_| TopicSink::new(&archiver, source.topics()))
+            .collect();
+        let round = source.round(sinks, limit, stop)?;
+        for notice in &round.notices {
+            archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
+        }
+        let finished = round.finished;
+        failpoint::reach("before-commit");
+        // Without an answer the offsets are still those of the old topic: the next run compares before it reads.
+        let recreated = source.recreated().unwrap_or_else(|error| {
+            archiver.notice(&error, false);
+            Vec::new()
+        });
+        for &topic in &recreated {
+            archiver.notice(&made_again(&source.topics()[topic]), true);
+        }
+        let ranges = commit_round(&mut archiver, source.topics(), round, &recreated)?;
+        if let Some(notice) = source.commit_group_offsets(&ranges) {
+            archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
+        }
+        if finished {
+            break;
+        }
+    }
+    Ok(archiver.finish())
+}
+
+fn made_again(topic: &TopicIdentity) -> Error {
+    Error::new(
+        &topic.topic,
+        "was deleted, or deleted and made again, while it was read; nothing of it was committed in this step",
+    )
+    .hint(format_args!(
+        "run again with --accept-recreated {} to go on with the new one",
+        topic.topic
+    ))
+}
+
+fn no_longer_there(topic: &TopicIdentity, partition: i32, lost: &Range<i64>) -> Error {
+    Error::new(
+        format_args!("{}[{partition}]", topic.topic),
+        format_args!(
+            "Kafka no longer had offsets [{}, {}): {} are lost, the rest was read",
+            lost.start,
+            lost.end,
+            lost.end - lost.start
+        ),
+    )
+    .hint("archive more often than the topic's retention; a mirror or a file of these messages can still be imported")
+}
+
+/// Commits what a round read of all topics but those that were made again meanwhile; gives the ranges committed.
+fn commit_round(
+    archiver: &mut Archiver,
+    topics: &[Arc<TopicIdentity>],
+    round: Round<TopicSink>,
+    recreated: &[usize],
+) -> Result<Vec<PartitionRange>> {
+    let mut messages: HashMap<(usize, i32), u64> = HashMap::new();
+    let mut collected: Vec<Collected> = Vec::new();
+    for sink in round.sinks {
+        archiver.add_bytes(sink.bytes_read);
+        for (key, count) in sink.messages {
+            *messages.entry(key).or_default() += count;
+        }
+        let kept = sink
+            .collectors
+            .into_iter()
+            .enumerate()
+            .filter(|(topic, _)| !recreated.contains(topic));
+        collected.extend(kept.map(|(_, collector)| collector.finish()));
+    }
+    let ranges: Vec<PartitionRange> = round
+        .ranges
+        .into_iter()
+        .filter(|range| !recreated.contains(&range.topic))
+        .collect();
+    for range in &ranges {
+        for lost in &range.lost_ranges {
+            archiver.notice(&no_longer_there(&topics[range.topic], range.partition, lost), false);
+        }
+    }
+    let sources = ranges.iter().map(|range| {
+        let topic = &topics[range.topic];
+        SourceRange {
+            cluster_id: topic.cluster_id.clone(),
+            topic_id: topic.topic_id.clone(),
+            topic: topic.topic.clone(),
+            partition: range.partition,
+            first: range.first,
+            next: range.next,
+            messages: messages.get(&(range.topic, range.partition)).copied().unwrap_or(0),
+            gaps: range.gaps,
+            lost: range.lost,
+            last: range.last.clone(),
+        }
+    });
+    archiver.commit(collected, sources.collect(), Vec::new())?;
+    Ok(ranges)
+}
+
+/// Where a consumer thread puts its messages: one collector a topic, so that a topic can be left out of a commit.
+struct TopicSink {
+    topics: Vec<Arc<TopicIdentity>>,
+    collectors: Vec<Collector>,
+    /// Messages parsed, by topic and partition.
+    messages: HashMap<(usize, i32), u64>,
+    bytes_read: u64,
+}
+
+impl TopicSink {
+    fn new(archiver: &Archiver, topics: &[Arc<TopicIdentity>]) -> Self {
+        Self {
+            collectors: topics.iter().map(|_| archiver.collector()).collect(),
+            topics: topics.to_vec(),
+            messages: HashMap::new(),
+            bytes_read: 0,
+        }
+    }
+}
+
+impl Sink for TopicSink {
+    fn message(&mut self, message: &Message<'_>) {
+        let topic = &self.topics[message.topic];
+        let default_time = message.timestamp_ms.and_then(|ms| ms.checked_mul(1_000_000));
+        self.collectors[message.topic].push(message.payload, default_time, |_| Origin::Kafka {
+            topic: Arc::clone(topic),
+            partition: message.partition,
+            offset: message.offset,
+            timestamp_ms: message.timestamp_ms,
+        });
+        *self.messages.entry((message.topic, message.partition)).or_default() += 1;
+        self.bytes_read += message.payload.len() as u64;
+    }
+
+    fn lines_held(&self) -> u64 {
+        self.collectors.iter().map(Collector::lines).sum()
+    }
+
+    fn bytes_held(&self) -> usize {
+        self.collectors.iter().map(Collector::bytes).sum()
+    }
+}

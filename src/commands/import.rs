@@ -1,0 +1,148 @@
+//! `diurnal import`: line-protocol files and standard input, through the same pipeline as Kafka's messages.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use super::archiver::Archiver;
+use crate::cli::ImportArgs;
+use crate::console::Console;
+use crate::error::{Error, Result};
+use crate::lineproto::Limits;
+use crate::settings::IngestSettings;
+use crate::source::files::{Block, Files};
+use crate::source::{Origin, StopFlag};
+use crate::store::failpoint;
+use crate::store::record::Input;
+use crate::table::{Collected, Collector};
+
+/// Blocks that wait for each parsing thread at most.
+const BLOCKS_PER_THREAD: usize = 2;
+
+pub(super) fn run(console: Console, archive: &Path, args: &ImportArgs) -> Result<u8> {
+    let settings = IngestSettings::for_import(archive, args, super::now())?;
+    super::set_worker_threads(settings.threads);
+    let stop = super::stop_on_signals()?;
+    let mut files = Files::new(args.files.clone(), Limits::default())?;
+    let mut archiver = Archiver::open("import", settings.clone(), console)?;
+    loop {
+        let round = read_round(&mut files, &settings, &archiver, &stop);
+        archiver.add_bytes(round.bytes);
+        failpoint::reach("before-commit");
+        let inputs = files.take_finished().into_iter().map(|(path, bytes)| Input {
+            path: path.to_string(),
+            bytes,
+        });
+        archiver.commit(round.collected, Vec::new(), inputs.collect())?;
+        for error in &round.errors {
+            archiver.notice(error, true);
+        }
+        if stop.is_set() && !round.finished {
+            let stopped = Error::new(
+                "import",
+                "stopped by a signal before the end; what was read is archived",
+            );
+            archiver.notice(
+                &stopped.hint("import the same files again: what is there already does no harm"),
+                true,
+            );
+            break;
+        }
+        if round.finished {
+            break;
+        }
+    }
+    let report = archiver.finish();
+    console.finish(&report);
+    Ok(report.exit_code)
+}
+
+/// What was read up to the next commit.
+struct Round {
+    collected: Vec<Collected>,
+    bytes: u64,
+    /// Files that could not be read to their end.
+    errors: Vec<Error>,
+    finished: bool,
+}
+
+/// How much all parsing threads hold together.
+#[derive(Default)]
+struct Held {
+    lines: AtomicU64,
+    bytes: AtomicUsize,
+}
+
+/// Reads blocks and lets the parsing threads take them, until it is time for a commit.
+fn read_round(files: &mut Files, settings: &IngestSettings, archiver: &Archiver, stop: &StopFlag) -> Round {
+    let held = Held::default();
+    let (send, receive) = sync_channel::<Block>(settings.threads * BLOCKS_PER_THREAD);
+    let receive = Mutex::new(receive);
+    let mut round = Round {
+        collected: Vec::new(),
+        bytes: 0,
+        errors: Vec::new(),
+        finished: false,
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..settings.threads)
+            .map(|_| {
+                let collector = archiver.collector();
+                scope.spawn(|| parse_blocks(collector, &receive, settings.default_time, &held))
+            })
+            .collect();
+        let full = || {
+            held.lines.load(Ordering::Relaxed) >= settings.commit_every
+                || held.bytes.load(Ordering::Relaxed) >= settings.held_bytes
+        };
+        send_blocks(files, send, &mut round, || stop.is_set() || full());
+        for worker in workers {
+            match worker.join() {
+                Ok(collected) => round.collected.push(collected),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    round
+}
+
+fn send_blocks(files: &mut Files, send: SyncSender<Block>, round: &mut Round, enough: impl Fn() -> bool) {
+    while !enough() {
+        match files.next_block() {
+            Ok(Some(block)) => {
+                round.bytes += block.bytes.len() as u64;
+                if send.send(block).is_err() {
+                    // Every parsing thread is gone: they panicked, and joining them will say so.
+                    return;
+                }
+            }
+            Ok(None) => {
+                round.finished = true;
+                return;
+            }
+            Err(error) => round.errors.push(error),
+        }
+    }
+}
+
+fn parse_blocks(
+    mut collector: Collector,
+    blocks: &Mutex<Receiver<Block>>,
+    default_time: Option<i64>,
+    held: &Held,
+) -> Collected {
+    loop {
+        let next = blocks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(block) = next else { break };
+        let (lines, bytes) = (collector.lines(), collector.bytes());
+        collector.push(&block.bytes, default_time, |at| Origin::File {
+            path: Arc::clone(&block.path),
+            offset: block.offset + at as u64,
+        });
+        held.lines.fetch_add(collector.lines() - lines, Ordering::Relaxed);
+        held.bytes.fetch_add(collector.bytes() - bytes, Ordering::Relaxed);
+    }
+    collector.finish()
+}

@@ -1,0 +1,87 @@
+//! One file a subcommand; each reads as its own table of contents.
+
+mod archive;
+mod archiver;
+mod day_file;
+mod demo;
+mod import;
+mod status;
+mod verify;
+
+pub use archiver::Archiver;
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::cli::{Cli, Command};
+use crate::console::Console;
+use crate::error::{Error, Kind, Result};
+use crate::report::{Outcome, RunReport};
+use crate::source::StopFlag;
+
+/// The archive's folder where neither `--archive` nor `DIURNAL_ARCHIVE` names one.
+const DEFAULT_ARCHIVE: &str = "archive";
+
+/// Runs a command and gives the process's exit code.
+pub fn run(cli: Cli) -> u8 {
+    let console = Console {
+        json: cli.global.json,
+        quiet: cli.global.quiet,
+        verbose: cli.global.verbose,
+        muted: false,
+    };
+    console.show_broker_log();
+    let given = cli.global.archive.as_deref();
+    let archive = given.unwrap_or(Path::new(DEFAULT_ARCHIVE));
+    let (name, ended) = match &cli.command {
+        Command::Archive(args) => ("archive", archive::run(console, archive, args)),
+        Command::Import(args) => ("import", import::run(console, archive, args)),
+        Command::Verify => ("verify", verify::run(console, archive)),
+        Command::Status => ("status", status::run(console, archive)),
+        Command::Demo(args) => ("demo", demo::run(console, given, args)),
+    };
+    ended.unwrap_or_else(|error| failed(console, name, &error))
+}
+
+/// Says why a command failed; with `--json` as an object too, so that a program always gets one.
+fn failed(console: Console, command: &'static str, error: &Error) -> u8 {
+    console.error(error);
+    let exit_code = match error.kind() {
+        Kind::Failed => 1,
+        Kind::Usage => 2,
+        Kind::Locked => 4,
+    };
+    if console.json {
+        let report = RunReport {
+            outcome: Outcome::Failed,
+            exit_code,
+            errors: vec![error.to_string()],
+            ..RunReport::new(command)
+        };
+        console.print_json(&report);
+    }
+    exit_code
+}
+
+/// Stops at the next whole step on SIGINT or SIGTERM; a second signal ends the process at once, with nothing changed.
+fn stop_on_signals() -> Result<StopFlag> {
+    let stop = StopFlag::default();
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.as_atomic())
+            .and_then(|_| signal_hook::flag::register(signal, stop.as_atomic()))
+            .map_err(|error| Error::new("signals", format_args!("cannot be listened to: {error}")))?;
+    }
+    Ok(stop)
+}
+
+/// Nanoseconds since 1970-01-01 UTC, by the machine's clock.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Makes rayon's threads as many as asked for. They sort and encode; the threads that read and parse are others.
+fn set_worker_threads(threads: usize) {
+    // It fails only where the pool is running already, as in a library's tests; then that one serves.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+}

@@ -1,0 +1,220 @@
+//! The run report: `--json` of `archive` and `import`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::source::Origin;
+use crate::store::record::{Commit, Counts};
+use crate::table::{RejectedLine, RejectedText};
+
+/// Rejects that a report shows; all of them are in the archive's `rejects/`.
+pub const SHOWN_REJECTS: usize = 100;
+
+/// How a run ended, in the order of precedence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Failed; what was committed before stays.
+    Failed,
+    /// What was read is archived, but not all could be read.
+    Incomplete,
+    /// All that Kafka still had is archived, but it no longer had some offsets.
+    LostOffsets,
+    /// Done, with more rejects than tolerated.
+    Rejects,
+    /// Done.
+    #[default]
+    Done,
+}
+
+impl Outcome {
+    /// The exit code that says so.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed | Self::Incomplete => 1,
+            Self::LostOffsets => 5,
+            Self::Rejects => 3,
+            Self::Done => 0,
+        }
+    }
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RunReport {
+    /// `archive`, `import` or `demo`.
+    pub command: &'static str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The exit code of the process.
+    pub exit_code: u8,
+    /// Lines read: blank lines and comments are none.
+    pub lines: u64,
+    /// Points that are new in the archive.
+    pub points: u64,
+    /// Lines that joined a point that was there already.
+    pub folded: u64,
+    /// Touched points that hold more than one value for a field.
+    pub conflicts: u64,
+    /// Lines that could not be archived.
+    pub rejected: u64,
+    /// Bytes of line protocol read, uncompressed.
+    pub bytes_in: u64,
+    /// Seconds from the opening of the archive to the end.
+    pub elapsed_s: f64,
+    /// Days that the run wrote, with the rows they have now.
+    pub days: Vec<DayReport>,
+    /// What was read of each Kafka partition; empty for `import`.
+    pub partitions: Vec<PartitionReport>,
+    /// The first rejects, [`SHOWN_REJECTS`] at most.
+    pub rejects: Vec<RejectReport>,
+    /// Why the run failed or is incomplete.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<String>,
+}
+
+/// A day that the run wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DayReport {
+    /// The measurement's name, not encoded.
+    pub measurement: String,
+    /// `2020-06-19`
+    pub day: String,
+    /// Rows that the day has now.
+    pub rows: u64,
+    /// Path relative to the archive.
+    pub parquet: Option<String>,
+    /// Path relative to the archive.
+    pub csv: Option<String>,
+}
+
+/// How far a partition was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartitionReport {
+    /// The topic's name.
+    pub topic: String,
+    /// Partition number.
+    pub partition: i32,
+    /// The first offset of the range.
+    pub first: i64,
+    /// The offset behind the range.
+    pub next: i64,
+    /// Messages read; `next - first = messages + gaps + lost`.
+    pub messages: u64,
+    /// Offsets that hold no message: aborted, control or compacted.
+    pub gaps: u64,
+    /// Offsets that Kafka no longer had.
+    pub lost: u64,
+}
+
+/// A rejected line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RejectReport {
+    /// `topic[partition]`, or a file's path.
+    pub source: String,
+    /// Kafka offset, or byte offset in the file.
+    pub offset: u64,
+    /// The stable name of the reason: `bad_number`.
+    pub reason: &'static str,
+    /// Column, type and value, or the byte of the line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The line, where it is UTF-8; exactly one of `line` and `line_base64` is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
+    /// The line in Base64, where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line_base64: Option<String>,
+}
+
+impl From<&RejectedLine> for RejectReport {
+    fn from(reject: &RejectedLine) -> Self {
+        let RejectedText {
+            line,
+            line_base64,
+            offset,
+            ..
+        } = reject.to_text();
+        let source = match &reject.origin {
+            Origin::Kafka { topic, partition, .. } => format!("{}[{partition}]", topic.topic),
+            Origin::File { path, .. } => path.to_string(),
+        };
+        let place = reject.byte.map(|byte| format!("at byte {byte}"));
+        Self {
+            source,
+            offset,
+            reason: reject.reason.as_str(),
+            detail: reject.detail.clone().or(place),
+            line,
+            line_base64,
+        }
+    }
+}
+
+impl RunReport {
+    /// A report of a run that has done nothing yet.
+    pub fn new(command: &'static str) -> Self {
+        Self {
+            command,
+            ..Self::default()
+        }
+    }
+
+    /// Adds lines that were read, whether or not there was anything to commit.
+    pub fn add_counts(&mut self, counts: &Counts) {
+        self.lines += counts.lines;
+        self.points += counts.points;
+        self.folded += counts.folded;
+        self.conflicts += counts.conflicts;
+        self.rejected += counts.rejected;
+    }
+
+    /// Adds the days of a commit; a day that several commits wrote shows its last state.
+    pub fn add_days(&mut self, commit: &Commit) {
+        let mut days: BTreeMap<(String, String), DayReport> = self
+            .days
+            .drain(..)
+            .map(|day| ((day.measurement.clone(), day.day.clone()), day))
+            .collect();
+        for day in &commit.days {
+            days.insert(
+                (day.measurement.clone(), day.day.clone()),
+                DayReport {
+                    measurement: day.measurement.clone(),
+                    day: day.day.clone(),
+                    rows: day.rows,
+                    parquet: day.parquet.as_ref().map(|file| file.path.clone()),
+                    csv: day.csv.as_ref().map(|file| file.path.clone()),
+                },
+            );
+        }
+        self.days = days.into_values().collect();
+    }
+
+    /// Adds a range of a partition's offsets to what the run read of it.
+    pub fn add_partition(&mut self, range: PartitionReport) {
+        let same = |seen: &&mut PartitionReport| (&seen.topic, seen.partition) == (&range.topic, range.partition);
+        match self.partitions.iter_mut().find(same) {
+            Some(seen) => {
+                seen.next = range.next;
+                seen.messages += range.messages;
+                seen.gaps += range.gaps;
+                seen.lost += range.lost;
+            }
+            None => self.partitions.push(range),
+        }
+    }
+
+    /// Offsets that Kafka no longer had.
+    pub fn lost(&self) -> u64 {
+        self.partitions.iter().map(|partition| partition.lost).sum()
+    }
+
+    /// Settles the outcome and its exit code.
+    pub fn finish(&mut self, outcome: Outcome, elapsed: std::time::Duration) {
+        self.outcome = outcome;
+        self.exit_code = outcome.exit_code();
+        self.elapsed_s = elapsed.as_secs_f64();
+    }
+}

@@ -1,0 +1,309 @@
+//! What the user typed, resolved and checked once: everything after this works with values that make sense.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::calendar::parse_instant;
+use crate::cli::{ArchiveArgs, FormatName, ImportArgs, IngestArgs};
+use crate::error::{Error, Result};
+use crate::format::Formats;
+use crate::lineproto::Precision;
+use crate::source::kafka::properties::{exposed_secrets, from_environment, parse_property, read_properties};
+use crate::source::kafka::settings::DEFAULT_QUEUE_BYTES;
+use crate::source::kafka::{KafkaSettings, StartAt};
+use crate::store::Requested;
+use crate::store::settings::parse_time_range;
+
+/// `--memory` where neither the flag nor a smaller machine says otherwise.
+const MOST_DEFAULT_MEMORY: u64 = 4 << 30;
+
+/// The share of the machine's memory that is used by default: one part in this many.
+const MEMORY_SHARE: u64 = 4;
+
+/// The part of `--memory` that waiting lines may fill; sorting and encoding them takes about as much again.
+const HELD_SHARE: u64 = 2;
+
+/// The part of waiting lines' memory that librdkafka's queues may hold; its memory is up to five times that.
+const QUEUE_SHARE: usize = 10;
+
+/// How many rejects a run may have before its exit code says so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MaxRejects {
+    /// So many lines.
+    Lines(u64),
+    /// So many per cent of the lines read.
+    Percent(f64),
+}
+
+impl MaxRejects {
+    /// Whether a run with these counts has too many.
+    pub fn exceeded_by(self, rejected: u64, lines: u64) -> bool {
+        match self {
+            Self::Lines(most) => rejected > most,
+            Self::Percent(most) => rejected as f64 > most / 100.0 * lines as f64,
+        }
+    }
+}
+
+/// Settings of every run that puts lines into an archive.
+#[derive(Clone, Debug)]
+pub struct IngestSettings {
+    /// The archive's folder.
+    pub archive: PathBuf,
+    /// What the flags ask of the archive; checked against what it was made with.
+    pub requested: Requested,
+    /// Folder of schema files for measurements that the archive does not know yet.
+    pub schemas: Option<PathBuf>,
+    /// Bytes that waiting lines may take.
+    pub held_bytes: usize,
+    /// Threads that read and parse, and as many that sort and encode.
+    pub threads: usize,
+    /// The unit of the times in lines.
+    pub precision: Precision,
+    /// Rejects beyond which the exit code says so.
+    pub max_rejects: MaxRejects,
+    /// Lines after which a run makes a commit.
+    pub commit_every: u64,
+    /// What a line without time gets, nanoseconds since 1970-01-01 UTC.
+    pub default_time: Option<i64>,
+}
+
+impl IngestSettings {
+    fn new(archive: &Path, args: &IngestArgs, default_time: Option<i64>) -> Result<Self> {
+        let formats = args.formats.as_ref().map(|names| Formats {
+            parquet: names.contains(&FormatName::Parquet),
+            csv: names.contains(&FormatName::Csv),
+        });
+        let time_range = match &args.time_range {
+            Some(text) => Some(parse_time_range(text).map_err(|cause| Error::usage("--time-range", cause))?),
+            None => None,
+        };
+        if args.threads == Some(0) {
+            return Err(Error::usage("--threads", "must be at least 1"));
+        }
+        if args.commit_every == 0 {
+            return Err(Error::usage("--commit-every", "must be at least 1"));
+        }
+        let memory = match &args.memory {
+            Some(text) => parse_bytes("--memory", text)?,
+            None => (machine_memory() / MEMORY_SHARE).min(MOST_DEFAULT_MEMORY),
+        };
+        Ok(Self {
+            archive: archive.to_owned(),
+            requested: Requested {
+                timezone: args.timezone.clone(),
+                time_unit: args.time_unit,
+                time_range,
+                formats,
+            },
+            schemas: args.schemas.clone(),
+            held_bytes: usize::try_from(memory / HELD_SHARE).unwrap_or(usize::MAX),
+            threads: args.threads.unwrap_or_else(processors),
+            precision: args.precision,
+            max_rejects: parse_max_rejects(&args.max_rejects)?,
+            commit_every: args.commit_every,
+            default_time,
+        })
+    }
+
+    /// Settings of `diurnal import`.
+    ///
+    /// # Errors
+    /// A flag whose value makes no sense.
+    pub fn for_import(archive: &Path, args: &ImportArgs, now: i64) -> Result<Self> {
+        let default_time = match &args.default_time {
+            Some(text) => Some(instant("--default-time", text, now)?),
+            None => None,
+        };
+        Self::new(archive, &args.ingest, default_time)
+    }
+
+    /// Settings of `diurnal archive`.
+    ///
+    /// # Errors
+    /// A flag whose value makes no sense.
+    pub fn for_archive(archive: &Path, args: &ArchiveArgs) -> Result<Self> {
+        Self::new(archive, &args.ingest, None)
+    }
+}
+
+/// What `diurnal archive` asks of Kafka, and what the user should be warned about.
+///
+/// # Errors
+/// A flag whose value makes no sense.
+pub fn kafka_settings(
+    args: &ArchiveArgs,
+    ingest: &IngestSettings,
+    verbose: bool,
+    now: i64,
+) -> Result<(KafkaSettings, Vec<Error>)> {
+    let from = match args.from.as_str() {
+        "earliest" => StartAt::Earliest,
+        "latest" => StartAt::Latest,
+        text => StartAt::Timestamp(milliseconds_up(instant("--from", text, now)?)),
+    };
+    let until = match &args.until {
+        Some(text) => Some(milliseconds_up(instant("--until", text, now)?)),
+        None => None,
+    };
+    let mut properties = match &args.properties_file {
+        Some(path) => read_properties(path)?,
+        None => Vec::new(),
+    };
+    properties.extend(from_environment(std::env::vars()));
+    let typed = args
+        .properties
+        .iter()
+        .map(|text| parse_property(text))
+        .collect::<Result<Vec<_>>>()?;
+    let warnings = exposed_secrets(&typed);
+    properties.extend(typed);
+    let settings = KafkaSettings {
+        properties,
+        group: args.group.clone(),
+        threads: ingest.threads,
+        timeout: parse_duration("--timeout", &args.timeout)?,
+        from,
+        until,
+        log: verbose,
+        accept_recreated: args.accept_recreated.clone(),
+        queue_bytes: DEFAULT_QUEUE_BYTES.min(ingest.held_bytes / QUEUE_SHARE),
+        ..KafkaSettings::new(&args.brokers, args.topics.clone())
+    };
+    settings.check()?;
+    Ok((settings, warnings))
+}
+
+/// The first Kafka timestamp (milliseconds) that is not before this time.
+fn milliseconds_up(nanoseconds: i64) -> i64 {
+    nanoseconds.div_euclid(1_000_000) + i64::from(nanoseconds.rem_euclid(1_000_000) != 0)
+}
+
+fn instant(flag: &str, text: &str, now: i64) -> Result<i64> {
+    parse_instant(text, now).map_err(|error| Error::usage(flag, error))
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A number of bytes: `512MiB`, `2GB`, `1048576`.
+fn parse_bytes(flag: &str, text: &str) -> Result<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let unit = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "k" | "kib" => Some(1 << 10),
+        "m" | "mib" => Some(1 << 20),
+        "g" | "gib" => Some(1 << 30),
+        "kb" => Some(1_000),
+        "mb" => Some(1_000_000),
+        "gb" => Some(1_000_000_000),
+        _ => None,
+    };
+    let number: Option<u64> = digits.parse().ok();
+    let bytes = number
+        .zip(unit)
+        .and_then(|(number, unit): (u64, u64)| number.checked_mul(unit));
+    match bytes {
+        Some(bytes) if bytes >= 16 << 20 => Ok(bytes),
+        Some(_) => Err(Error::usage(
+            flag,
+            format_args!("{text} is too little to work with: 16MiB is the least"),
+        )),
+        None => {
+            Err(Error::usage(flag, format_args!("{text} is no number of bytes")).hint("write it as 512MiB or 2GiB"))
+        }
+    }
+}
+
+/// A duration: `60s`, `500ms`, `5m`, `1h`.
+fn parse_duration(flag: &str, text: &str) -> Result<Duration> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let milliseconds: Option<u64> = match &text[digits.len()..] {
+        "ms" => Some(1),
+        "s" | "" => Some(1_000),
+        "m" | "min" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    let number: Option<u64> = digits.parse().ok();
+    match number
+        .zip(milliseconds)
+        .and_then(|(number, unit)| number.checked_mul(unit))
+    {
+        Some(0) | None => {
+            Err(Error::usage(flag, format_args!("{text} is no duration")).hint("write it as 500ms, 60s, 5m or 1h"))
+        }
+        Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
+    }
+}
+
+fn parse_max_rejects(text: &str) -> Result<MaxRejects> {
+    let parsed = match text.strip_suffix('%') {
+        Some(percent) => percent
+            .parse()
+            .ok()
+            .filter(|percent| (0.0..=100.0).contains(percent))
+            .map(MaxRejects::Percent),
+        None => text.parse().ok().map(MaxRejects::Lines),
+    };
+    parsed.ok_or_else(|| {
+        Error::usage(
+            "--max-rejects",
+            format_args!("{text} is neither a number of lines nor a percentage"),
+        )
+        .hint("write it as 100 or 0.1%")
+    })
+}
+
+/// The memory that this process may use: the machine's, or its cgroup's where that is less. Unknown: 1 GiB.
+fn machine_memory() -> u64 {
+    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kib << 10)
+    });
+    let cgroup_v2 = "/sys/fs/cgroup/memory.max";
+    let cgroup_v1 = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
+    let limits = [cgroup_v2, cgroup_v1].into_iter().filter_map(|path| {
+        let text = std::fs::read_to_string(path).ok()?;
+        text.trim().parse::<u64>().ok()
+    });
+    limits.chain(machine).min().unwrap_or(1 << 30)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_durations_say_what_they_mean() {
+        assert_eq!(parse_bytes("--memory", "512MiB").unwrap(), 512 << 20);
+        assert_eq!(parse_bytes("--memory", "2 GB").unwrap(), 2_000_000_000);
+        assert!(parse_bytes("--memory", "1k").is_err());
+        assert!(parse_bytes("--memory", "99999999999GiB").is_err());
+        assert_eq!(
+            parse_duration("--timeout", "500ms").unwrap(),
+            Duration::from_millis(500)
+        );
+        assert_eq!(parse_duration("--timeout", "2m").unwrap(), Duration::from_secs(120));
+        assert!(parse_duration("--timeout", "0s").is_err());
+        assert!(parse_duration("--timeout", "soon").is_err());
+    }
+
+    #[test]
+    fn rejects_are_counted_in_lines_or_per_cent() {
+        assert!(parse_max_rejects("0").unwrap().exceeded_by(1, 100));
+        assert!(!parse_max_rejects("1%").unwrap().exceeded_by(1, 100));
+        assert!(parse_max_rejects("1%").unwrap().exceeded_by(2, 100));
+        assert!(parse_max_rejects("-1").is_err());
+        assert!(parse_max_rejects("101%").is_err());
+    }
+
+    #[test]
+    fn a_kafka_time_is_rounded_up_to_its_millisecond() {
+        assert_eq!(milliseconds_up(1_000_000), 1);
+        assert_eq!(milliseconds_up(1_000_001), 2);
+        assert_eq!(milliseconds_up(-1), 0);
+    }
+}

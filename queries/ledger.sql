@@ -1,0 +1,32 @@
+-- The ledger as tables: what each commit did, and which offsets of which partition it covers. There is no file of the
+-- archive that a commit doesn't list, and no line that its counts don't hold: lines = points + folded + rejected.
+--
+-- duckdb -f queries/ledger.sql            from the folder that holds archive/
+
+-- A long catch-up makes long records: the limit is one line's length in bytes.
+create temp view commits as
+select "commit"
+from read_json('archive/_diurnal/ledger-*.jsonl', format = 'newline_delimited', maximum_object_size = 1073741824,
+               columns = {'commit': 'STRUCT(
+                   id UBIGINT,
+                   command VARCHAR,
+                   sources STRUCT(cluster_id VARCHAR, topic_id VARCHAR, topic VARCHAR, partition INTEGER, first BIGINT,
+                                  "next" BIGINT, messages UBIGINT, gaps UBIGINT, lost UBIGINT)[],
+                   inputs STRUCT(path VARCHAR, bytes UBIGINT)[],
+                   days STRUCT(measurement VARCHAR, "day" VARCHAR, "rows" UBIGINT, parquet STRUCT(bytes UBIGINT),
+                               csv STRUCT(bytes UBIGINT))[],
+                   counts STRUCT(lines UBIGINT, points UBIGINT, folded UBIGINT, conflicts UBIGINT, rejected UBIGINT))'});
+
+select "commit".id as "commit",
+       "commit".command as command,
+       unnest("commit".counts),
+       len("commit".days) as days,
+       list_sum(list_transform("commit".days, lambda d: coalesce(d.parquet.bytes, 0) + coalesce(d.csv.bytes, 0)))::ubigint
+           as bytes_written,
+       list_transform("commit".inputs, lambda i: i.path) as inputs
+from commits
+order by "commit".id;
+
+select "commit", unnest(source)
+from (select "commit".id as "commit", unnest("commit".sources) as source from commits)
+order by "commit", source.topic, source.partition;

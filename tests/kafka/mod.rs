@@ -1,0 +1,53 @@
+//! `diurnal archive` against brokers: what the batch contract promises, on a real Kafka and on the embedded one.
+
+mod captures;
+mod embedded;
+mod ends;
+mod faults;
+mod group;
+mod identity;
+mod retention;
+
+use serde_json::Value;
+
+use crate::support::folder::Folder;
+use crate::support::kafka::Kafka;
+use crate::support::run::{Diurnal, diurnal};
+use crate::support::topic::Topic;
+
+/// The step at which a run knows its ends and has fetched nothing yet.
+const ASSIGNED: &str = "kafka-assigned";
+
+/// The step before a run asks for the topic ids once more and commits.
+const BEFORE_COMMIT: &str = "before-commit";
+
+/// `diurnal archive` of one topic, with a group of the topic's name.
+fn archive(folder: &Folder, kafka: &Kafka, topic: &Topic<'_>) -> Diurnal {
+    diurnal(folder, "archive").args([
+        "--brokers",
+        &kafka.brokers(),
+        "--topic",
+        topic.name(),
+        "--group",
+        topic.name(),
+    ])
+}
+
+/// A line of measurement `m` that is point `n` of its series.
+fn point(n: i64) -> String {
+    format!("m,host=a v={n}i {}\n", n * 1_000_000_000 + 1_600_000_000_000_000_000)
+}
+
+/// What a report says of one partition: (first, next, messages, gaps, lost).
+fn partition(report: &Value, topic: &str, partition: i64) -> [i64; 5] {
+    let rows = report["partitions"].as_array().expect("a report lists partitions");
+    let mut found = rows
+        .iter()
+        .filter(|row| row["topic"] == topic && row["partition"] == partition);
+    let row = found
+        .next()
+        .unwrap_or_else(|| panic!("{topic}/{partition} is not in {report:#}"));
+    assert!(found.next().is_none(), "{topic}/{partition} is listed twice");
+    ["first", "next", "messages", "gaps", "lost"]
+        .map(|name| row[name].as_i64().unwrap_or_else(|| panic!("no {name} in {row}")))
+}

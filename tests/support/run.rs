@@ -1,0 +1,268 @@
+//! The binary as a user runs it: arguments in, exit code and both streams out, with steps to wait for and to stop at.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::folder::Folder;
+use super::wait_for;
+
+/// No run of a test takes longer; one that does hangs, and is killed and reported.
+const RUN_LIMIT: Duration = Duration::from_secs(240);
+
+/// Pause between two looks at a running process.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// One invocation being put together.
+pub struct Diurnal {
+    command: Command,
+    arguments: Vec<String>,
+    step_log: PathBuf,
+    gate: PathBuf,
+    stdin: Option<Vec<u8>>,
+}
+
+/// `diurnal SUBCOMMAND` in the test's folder, with nothing inherited from the environment of the developer.
+pub fn diurnal(folder: &Folder, subcommand: &str) -> Diurnal {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_diurnal"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DIURNAL_") {
+            command.env_remove(name);
+        }
+    }
+    // One test may start several runs, also at a time: their files must not meet.
+    static SERIAL: AtomicU64 = AtomicU64::new(1);
+    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+    let step_log = folder.join(&format!("steps-{serial}.log"));
+    fs::write(&step_log, "").expect("a test can write into its folder");
+    command.current_dir(folder.path()).env("DIURNAL_STEP_LOG", &step_log);
+    Diurnal {
+        command,
+        arguments: Vec::new(),
+        gate: folder.join(&format!("gate-{serial}")),
+        step_log,
+        stdin: None,
+    }
+    .arg(subcommand)
+}
+
+impl Diurnal {
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        let argument = argument.as_ref();
+        self.arguments.push(argument.to_string_lossy().into_owned());
+        self.command.arg(argument);
+        self
+    }
+
+    pub fn args<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
+        arguments.into_iter().fold(self, Diurnal::arg)
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Bytes for standard input; without them it is empty.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// The run waits at this step until [`Running::resume`].
+    pub fn pause_at(self, step: &str) -> Self {
+        let gate = self.gate.clone();
+        self.env("DIURNAL_PAUSE", format!("{step}={}", gate.display()))
+    }
+
+    /// The run kills itself (SIGKILL) at this step, or does what the named failpoint stands for.
+    pub fn fail_at(self, failpoint: &str) -> Self {
+        self.env("DIURNAL_FAILPOINT", failpoint)
+    }
+
+    pub fn start(mut self) -> Running {
+        let temporary = || tempfile::tempfile().expect("a temporary file can be made");
+        let (stdout, stderr) = (temporary(), temporary());
+        let share = |file: &File| Stdio::from(file.try_clone().expect("a handle can be shared"));
+        let input = match &self.stdin {
+            None => Stdio::null(),
+            Some(bytes) => {
+                let mut file = temporary();
+                file.write_all(bytes).expect("a temporary file can be written");
+                file.rewind().expect("a file can be rewound");
+                Stdio::from(file)
+            }
+        };
+        self.command.stdin(input).stdout(share(&stdout)).stderr(share(&stderr));
+        let child = self.command.spawn().expect("the binary was built and can be run");
+        Running {
+            child,
+            started: Instant::now(),
+            said: format!("diurnal {}", self.arguments.join(" ")),
+            step_log: self.step_log,
+            gate: self.gate,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// Runs to the end.
+    pub fn run(self) -> Ran {
+        self.start().wait()
+    }
+
+    /// Runs to the end with `--json` and gives the report; fails when the exit code is another one.
+    pub fn report(self, exit_code: i32) -> Value {
+        let ran = self.arg("--json").run().expect_code(exit_code);
+        let report = ran.json();
+        assert_eq!(report["exit_code"], exit_code, "the report's own exit code");
+        report
+    }
+}
+
+/// A run that has not ended.
+pub struct Running {
+    child: Child,
+    started: Instant,
+    said: String,
+    step_log: PathBuf,
+    gate: PathBuf,
+    stdout: File,
+    stderr: File,
+}
+
+impl Running {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until the run has come to `step`.
+    pub fn wait_for_step(&mut self, step: &str) {
+        let said = self.said.clone();
+        wait_for(&format!("step {step} of `{said}`"), || {
+            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+                panic!("`{said}` ended before step {step}: {}", text_of(&self.stderr));
+            }
+            steps(&self.step_log).iter().any(|s| s == step).then_some(())
+        });
+    }
+
+    /// Lets a run go on that waits at its [`Diurnal::pause_at`].
+    pub fn resume(&self) {
+        File::create(&self.gate).expect("a test can write into its folder");
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -TERM");
+    }
+
+    /// Ends the run at once, as the kernel or a power cut would.
+    pub fn kill(mut self) -> Ran {
+        // It may have ended by itself a moment ago; either is fine for the caller.
+        let _ = self.child.kill();
+        self.wait()
+    }
+
+    /// Waits for the end.
+    pub fn wait(mut self) -> Ran {
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                break status;
+            }
+            if self.started.elapsed() > RUN_LIMIT {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                let log = text_of(&self.stderr);
+                panic!("`{}` hung; it said: {log}", self.said);
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        };
+        Ran {
+            status,
+            elapsed: self.started.elapsed(),
+            stdout: text_of(&self.stdout),
+            stderr: text_of(&self.stderr),
+            steps: steps(&self.step_log),
+            said: std::mem::take(&mut self.said),
+        }
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A run that has ended.
+pub struct Ran {
+    pub status: ExitStatus,
+    pub elapsed: Duration,
+    pub stdout: String,
+    pub stderr: String,
+    /// The steps it came through, in order.
+    pub steps: Vec<String>,
+    said: String,
+}
+
+impl Ran {
+    /// Fails, with everything the run said, when the exit code is another one.
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Self {
+        assert_eq!(
+            self.status.code(),
+            Some(code),
+            "`{}` ended with {}\n--- stdout\n{}\n--- stderr\n{}",
+            self.said,
+            self.status,
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+
+    /// Fails when standard error does not name `what`.
+    #[track_caller]
+    pub fn expect_said(self, what: &str) -> Self {
+        assert!(
+            self.stderr.contains(what),
+            "`{}` did not say {what:?}\n--- stderr\n{}",
+            self.said,
+            self.stderr
+        );
+        self
+    }
+
+    /// The one object on standard output.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("`{}`: {e}: {:?}", self.said, self.stdout))
+    }
+
+    /// Whether a signal ended it.
+    pub fn was_killed(&self) -> bool {
+        self.status.code().is_none()
+    }
+}
+
+fn text_of(mut file: &File) -> String {
+    let mut bytes = Vec::new();
+    file.rewind().expect("a file can be rewound");
+    file.read_to_end(&mut bytes).expect("a temporary file can be read");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn steps(log: &Path) -> Vec<String> {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}

@@ -134,6 +134,32 @@ fn a_value_of_another_type_is_a_reject_that_names_the_column() {
     ran.expect_said("v");
 }
 
+/// A line can be rejected for one column and be the only one that shows another column's type.
+#[test]
+fn lines_that_come_again_are_rejected_again() {
+    let folder = Folder::new();
+    let lines = [
+        "m,h=a a=1i TIME\n",
+        // Not for its `b`, which makes `b` a float.
+        "m,h=b a=\"text\",b=1.5 TIME\n",
+        "m,h=c a=2i,b=\"text\" TIME\n",
+        // Nothing of this measurement is archived.
+        "none a=1.5,b=t TIME\n",
+        "none a=\"text\",b=2i TIME\n",
+    ];
+    let first = import(&folder, &lines.concat()).expect_code(3).json();
+    assert_eq!((&first["points"], &first["rejected"]), (&json!(1), &json!(4)));
+    let before = csv(&folder, "m");
+    let all = lines.concat();
+    let again = lines.into_iter().chain([all.as_str()]);
+    for text in again {
+        let report = import(&folder, text).json();
+        assert_eq!(report["points"], 0, "{text}");
+    }
+    assert_eq!(csv(&folder, "m"), before);
+    assert!(!folder.join("archive/none").exists());
+}
+
 #[test]
 fn column_names_are_unique_ignoring_case() {
     let Some(duckdb) = DuckDb::get() else { return };

@@ -62,13 +62,20 @@ pub fn settle(collected: Vec<Collected>) -> Settled {
         }
     }
     for (measurement, mut tables) in by_name {
+        let columns_before = tables
+            .iter()
+            .find_map(|table| table.known.as_ref())
+            .map_or(0, |known| known.columns.len());
         let (table, late) = settle_table(&measurement, &mut tables);
         settled.rejects.extend(late);
-        // A measurement all of whose lines were rejected gets neither schema nor folder.
-        if table
-            .batches
-            .iter()
-            .any(|batch| batch.removed.len() < batch.times.len())
+        // Types that were learned hold from now on, even if no line fitted all of them: the same lines give the same
+        // rejects when they come again.
+        let learned = table.schema.columns.len() > columns_before;
+        if learned
+            || table
+                .batches
+                .iter()
+                .any(|batch| batch.removed.len() < batch.times.len())
         {
             settled.tables.push(table);
         }
@@ -91,8 +98,7 @@ fn settle_table(measurement: &str, tables: &mut [CollectedTable]) -> (SettledTab
         .collect();
 
     let tags = tag_keys(tables, &used);
-    let fields = surviving_fields(tables, &removed, &types);
-    let schema = Arc::new(extend_schema(measurement, known.as_deref(), &tags, &fields));
+    let schema = Arc::new(extend_schema(measurement, known.as_deref(), &tags, &types));
     let (series, ranks) = rank_series(&schema, tables, &used);
     let batches = tables
         .iter_mut()
@@ -109,6 +115,9 @@ fn settle_table(measurement: &str, tables: &mut [CollectedTable]) -> (SettledTab
 }
 
 /// The type of each key that is not settled yet: the first present of float, int, uint, boolean, string.
+///
+/// Lines that are rejected for another column count as well: what the commit saw settles its columns, so that lines that come
+/// again meet the same columns and have the same fate.
 fn learned_types(tables: &[CollectedTable]) -> BTreeMap<String, ColumnType> {
     let mut types: BTreeMap<String, ColumnType> = BTreeMap::new();
     for table in tables {
@@ -233,34 +242,6 @@ fn tag_keys(tables: &[CollectedTable], used: &[Vec<bool>]) -> BTreeSet<String> {
     keys
 }
 
-/// The new fields that at least one row that stays has a value for.
-fn surviving_fields(
-    tables: &[CollectedTable],
-    removed: &[Vec<HashSet<usize>>],
-    types: &BTreeMap<String, ColumnType>,
-) -> BTreeMap<String, ColumnType> {
-    let mut fields = BTreeMap::new();
-    for (table, removed) in tables.iter().zip(removed) {
-        for (number, column) in table.columns.iter().enumerate() {
-            let Some(&ty) = types.get(&column.key) else {
-                continue;
-            };
-            let survives = column.settled.is_none()
-                && !fields.contains_key(&column.key)
-                && table.chunks.iter().zip(removed).any(|(chunk, removed)| {
-                    chunk_column(chunk, number).is_some_and(|array| {
-                        array.len() - array.null_count() > removed.len()
-                            || (0..array.len()).any(|row| array.is_valid(row) && !removed.contains(&row))
-                    })
-                });
-            if survives {
-                fields.insert(column.key.clone(), ty);
-            }
-        }
-    }
-    fields
-}
-
 /// The schema with new columns named and put in their places.
 fn extend_schema(
     measurement: &str,
@@ -362,7 +343,7 @@ fn settle_rows(
         .map(|(chunk, removed)| {
             let mut columns: Vec<Option<ArrayRef>> = vec![None; schema.columns.len()];
             for (array, place) in chunk.columns.into_iter().zip(&places) {
-                // A column all of whose rows were rejected has no place.
+                // Every field that has a value got a column, so each array has a place.
                 if let (Some(array), Some(place)) = (array, *place) {
                     let array = convert(array, schema.columns[place].ty);
                     columns[place] = Some(match columns[place].take() {

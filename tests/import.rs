@@ -116,6 +116,48 @@ fn a_compressed_file_that_was_cut_off_fails_and_commits_nothing() {
     assert!(!folder.join("archive/cpu").exists());
 }
 
+fn named_pipe(folder: &Folder) -> std::path::PathBuf {
+    let pipe = folder.join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+    pipe
+}
+
+/// A look at the pipe before it is read would cut its writer off.
+#[test]
+fn a_named_pipe_is_opened_once() {
+    let folder = Folder::new();
+    let pipe = named_pipe(&folder);
+    let text = lines::file_of(&lines::telegraf(SEED, 5_000));
+    let count = text.lines().count();
+    let writer = std::thread::spawn(move || std::fs::write(pipe, text));
+    let report = diurnal(&folder, "import").arg("pipe").report(0);
+    writer.join().expect("it does not panic").expect("all of it was read");
+    assert_eq!(report["lines"], count);
+}
+
+#[test]
+fn a_signal_ends_an_import_that_waits_for_a_silent_pipe() {
+    use std::io::Write as _;
+    let folder = Folder::new();
+    let pipe = named_pipe(&folder);
+    let text = lines::file_of(&lines::telegraf(SEED, 5_000));
+    let running = diurnal(&folder, "import").args(["--json", "pipe"]).start();
+    let mut writer = std::fs::OpenOptions::new()
+        .write(true)
+        .open(pipe)
+        .expect("the run reads it");
+    // More than a pipe holds: when it is written, the run is reading.
+    writer.write_all(text.as_bytes()).expect("the run reads it");
+    running.terminate();
+    let ran = running.wait().expect_code(1).expect_said("stopped by a signal");
+    assert!(
+        ran.json()["points"].as_u64().is_some_and(|points| points > 0),
+        "what was read is archived"
+    );
+    drop(writer);
+}
+
 #[test]
 fn what_the_old_consumer_left_is_read_past_its_blank_lines() {
     let all = lines::telegraf(SEED, 900);

@@ -25,7 +25,7 @@ pub(super) fn run(console: Console, archive: &Path, args: &ImportArgs) -> Result
     let settings = IngestSettings::for_import(archive, args, super::now())?;
     super::set_worker_threads(settings.threads);
     let stop = super::stop_on_signals()?;
-    let mut files = Files::new(args.files.clone(), Limits::default())?;
+    let mut files = Files::new(args.files.clone(), Limits::default(), &stop)?;
     let mut archiver = Archiver::open("import", settings.clone(), console)?;
     loop {
         let round = read_round(&mut files, &settings, &archiver, &stop);
@@ -97,7 +97,7 @@ fn read_round(files: &mut Files, settings: &IngestSettings, archiver: &Archiver,
             held.lines.load(Ordering::Relaxed) >= settings.commit_every
                 || held.bytes.load(Ordering::Relaxed) >= settings.held_bytes
         };
-        send_blocks(files, send, &mut round, || stop.is_set() || full());
+        send_blocks(files, send, &mut round, stop, full);
         for worker in workers {
             match worker.join() {
                 Ok(collected) => round.collected.push(collected),
@@ -108,8 +108,14 @@ fn read_round(files: &mut Files, settings: &IngestSettings, archiver: &Archiver,
     round
 }
 
-fn send_blocks(files: &mut Files, send: SyncSender<Block>, round: &mut Round, enough: impl Fn() -> bool) {
-    while !enough() {
+fn send_blocks(
+    files: &mut Files,
+    send: SyncSender<Block>,
+    round: &mut Round,
+    stop: &StopFlag,
+    full: impl Fn() -> bool,
+) {
+    while !stop.is_set() && !full() {
         match files.next_block() {
             Ok(Some(block)) => {
                 round.bytes += block.bytes.len() as u64;
@@ -122,6 +128,8 @@ fn send_blocks(files: &mut Files, send: SyncSender<Block>, round: &mut Round, en
                 round.finished = true;
                 return;
             }
+            // A pipe that was left because of the signal: that is said once, at the end.
+            Err(_) if stop.is_set() => return,
             Err(error) => round.errors.push(error),
         }
     }

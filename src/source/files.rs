@@ -1,12 +1,14 @@
 //! Line-protocol files and standard input, plain or compressed, as blocks of whole lines.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 
+use super::StopFlag;
+use super::pipe::Pipe;
 use crate::error::{Error, Result};
 use crate::lineproto::{Limits, whole_lines};
 
@@ -31,6 +33,7 @@ pub struct Files {
     open: Option<OpenFile>,
     limits: Limits,
     finished: Vec<(Arc<str>, u64)>,
+    stop: StopFlag,
 }
 
 struct OpenFile {
@@ -53,15 +56,16 @@ impl std::fmt::Debug for OpenFile {
 }
 
 impl Files {
-    /// Looks at every file before the first is read.
+    /// Looks at every file before the first is read. `stop` ends the wait for a pipe or standard input.
     ///
     /// # Errors
     /// A file that can't be opened, or is a folder.
-    pub fn new(paths: Vec<PathBuf>, limits: Limits) -> Result<Self> {
+    pub fn new(paths: Vec<PathBuf>, limits: Limits, stop: &StopFlag) -> Result<Self> {
         for path in paths.iter().filter(|path| !is_standard_input(path)) {
-            let file = File::open(path).map_err(|error| Error::io(path, "open it", &error))?;
-            let kind = file.metadata().map_err(|error| Error::io(path, "look at it", &error))?;
-            if kind.is_dir() {
+            let kind = fs::metadata(path).map_err(|error| Error::io(path, "open it", &error))?;
+            if kind.is_file() {
+                File::open(path).map_err(|error| Error::io(path, "open it", &error))?;
+            } else if kind.is_dir() {
                 return Err(
                     Error::new(path.display(), "is a folder").hint("name the files in it: diurnal import FOLDER/*")
                 );
@@ -72,6 +76,7 @@ impl Files {
             open: None,
             limits,
             finished: Vec::new(),
+            stop: stop.clone(),
         })
     }
 
@@ -85,7 +90,7 @@ impl Files {
             let open = match &mut self.open {
                 Some(open) => open,
                 none => match self.waiting.next() {
-                    Some(path) => none.insert(OpenFile::new(&path)?),
+                    Some(path) => none.insert(OpenFile::new(&path, &self.stop)?),
                     None => return Ok(None),
                 },
             };
@@ -111,13 +116,9 @@ fn is_standard_input(path: &Path) -> bool {
 }
 
 impl OpenFile {
-    fn new(path: &Path) -> Result<Self> {
-        let raw: Box<dyn Read + Send> = if is_standard_input(path) {
-            Box::new(io::stdin())
-        } else {
-            Box::new(File::open(path).map_err(|error| Error::io(path, "open it", &error))?)
-        };
-        let reader = decompressed(raw).map_err(|error| Error::io(path, "read it", &error))?;
+    fn new(path: &Path, stop: &StopFlag) -> Result<Self> {
+        let reader = raw(path, stop).map_err(|error| Error::io(path, "open it", &error))?;
+        let reader = decompressed(reader).map_err(|error| Error::io(path, "read it", &error))?;
         Ok(Self {
             path: path.to_string_lossy().into(),
             reader,
@@ -172,6 +173,17 @@ impl OpenFile {
             }));
         }
     }
+}
+
+/// The bytes of a file as they are.
+fn raw(path: &Path, stop: &StopFlag) -> io::Result<Box<dyn Read + Send>> {
+    Ok(if is_standard_input(path) {
+        Box::new(Pipe::standard_input(stop)?)
+    } else if fs::metadata(path)?.is_file() {
+        Box::new(File::open(path)?)
+    } else {
+        Box::new(Pipe::open(path, stop)?)
+    })
 }
 
 /// The bytes behind gzip or zstd, told by their first bytes, or as they are.

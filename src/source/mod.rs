@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod kafka;
+mod pipe;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

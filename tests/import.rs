@@ -102,6 +102,18 @@ fn a_gz_file_of_several_members_is_read_to_its_end() {
     assert_eq!(diurnal(&folder, "import").arg("log.gz").report(0)["points"], 200);
 }
 
+/// As pzstd writes it.
+#[test]
+fn a_zst_file_that_begins_with_a_skippable_frame_is_read() {
+    let text = lines::file_of(&lines::telegraf(SEED, 50));
+    let mut bytes = vec![0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4];
+    bytes.extend(zstd::encode_all(text.as_bytes(), 1).expect("memory takes it"));
+    let folder = Folder::new();
+    folder.write("log.zst", &bytes);
+    let report = diurnal(&folder, "import").arg("log.zst").report(0);
+    assert_eq!(report["lines"], text.lines().count());
+}
+
 #[test]
 fn a_compressed_file_that_was_cut_off_fails_and_commits_nothing() {
     let plain = lines::file_of(&lines::telegraf(SEED, 2_000));

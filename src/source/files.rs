@@ -193,7 +193,9 @@ fn decompressed(mut raw: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send
     let mut start = Vec::new();
     raw.by_ref().take(ZSTD.len() as u64).read_to_end(&mut start)?;
     let is = |magic: &[u8]| start.starts_with(magic);
-    let (gzip, zstd) = (is(GZIP), is(ZSTD));
+    // RFC 8878, section 3.1.2: a skippable frame may come first; pzstd begins every file with one.
+    let zstd = is(ZSTD) || matches!(start[..], [0x50..=0x5f, 0x2a, 0x4d, 0x18]);
+    let gzip = is(GZIP);
     let whole = io::Cursor::new(start).chain(raw);
     Ok(if gzip {
         Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 18, whole)))

@@ -26,6 +26,9 @@ const HELD_SHARE: u64 = 2;
 /// The part of waiting lines' memory that librdkafka's queues may hold; its memory is up to five times that.
 const QUEUE_SHARE: usize = 10;
 
+/// `--threads` at most: far above what pays, and each takes memory and a place among the system's threads.
+const MOST_THREADS: usize = 1024;
+
 /// How many rejects a run may have before its exit code says so.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MaxRejects {
@@ -40,7 +43,8 @@ impl MaxRejects {
     pub fn exceeded_by(self, rejected: u64, lines: u64) -> bool {
         match self {
             Self::Lines(most) => rejected > most,
-            Self::Percent(most) => rejected as f64 > most / 100.0 * lines as f64,
+            // In this order, because 0.7 / 100.0 is less than 0.007.
+            Self::Percent(most) => rejected as f64 * 100.0 > most * lines as f64,
         }
     }
 }
@@ -78,8 +82,14 @@ impl IngestSettings {
             Some(text) => Some(parse_time_range(text).map_err(|cause| Error::usage("--time-range", cause))?),
             None => None,
         };
-        if args.threads == Some(0) {
-            return Err(Error::usage("--threads", "must be at least 1"));
+        if args
+            .threads
+            .is_some_and(|threads| !(1..=MOST_THREADS).contains(&threads))
+        {
+            return Err(Error::usage(
+                "--threads",
+                format_args!("must be from 1 to {MOST_THREADS}"),
+            ));
         }
         if args.commit_every == 0 {
             return Err(Error::usage("--commit-every", "must be at least 1"));
@@ -180,7 +190,13 @@ fn milliseconds_up(nanoseconds: i64) -> i64 {
 }
 
 fn instant(flag: &str, text: &str, now: i64) -> Result<i64> {
-    parse_instant(text, now).map_err(|error| Error::usage(flag, error))
+    parse_instant(text, now).map_err(|error| {
+        let usage = Error::usage(flag, &error);
+        match error.advice() {
+            Some(advice) => usage.hint(advice),
+            None => usage,
+        }
+    })
 }
 
 fn processors() -> usize {
@@ -296,8 +312,17 @@ mod tests {
         assert!(parse_max_rejects("0").unwrap().exceeded_by(1, 100));
         assert!(!parse_max_rejects("1%").unwrap().exceeded_by(1, 100));
         assert!(parse_max_rejects("1%").unwrap().exceeded_by(2, 100));
+        assert!(!parse_max_rejects("0.7%").unwrap().exceeded_by(7, 1000));
         assert!(parse_max_rejects("-1").is_err());
         assert!(parse_max_rejects("101%").is_err());
+    }
+
+    #[test]
+    fn a_wrong_time_names_its_flag_and_how_to_write_it() {
+        let error = instant("--from", "yesterday", 0).unwrap_err();
+        assert_eq!(error.kind(), crate::error::Kind::Usage);
+        assert!(error.to_string().starts_with("--from: "));
+        assert!(error.advice().is_some_and(|advice| advice.contains("2020-06-19")));
     }
 
     #[test]

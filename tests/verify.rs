@@ -30,6 +30,20 @@ fn files(folder: &Folder, prefix: &str) -> Vec<String> {
     found
 }
 
+#[test]
+fn an_archive_whose_last_commit_waits_to_be_completed_is_found_good() {
+    let folder = archive();
+    folder.write("late.txt", lines::file_of(&lines::telegraf(6, 500)));
+    let killed = diurnal(&folder, "import")
+        .arg("late.txt")
+        .fail_at("commit-record-synced")
+        .run();
+    assert!(killed.was_killed());
+    let status = diurnal(&folder, "status").arg("--json").run().expect_code(0);
+    assert_eq!(status.json()["recovery_pending"], true);
+    diurnal(&folder, "verify").run().expect_code(0);
+}
+
 fn flip(path: &Path, byte: usize, bit: u8) {
     let mut bytes = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     bytes[byte] ^= 1 << bit;

@@ -76,7 +76,7 @@ fn look(folder: &Path) -> Result<VerifyReport> {
     let days: Vec<&DayEntry> = state.days.values().collect();
     let in_rows: Vec<Finding> = days
         .par_iter()
-        .filter(|entry| !files_of(entry).any(|path| broken.iter().any(|object| object.ends_with(path))))
+        .filter(|entry| !files_of(entry).any(|path| broken.iter().any(|object| object == path)))
         .flat_map_iter(|entry| match schemas.get(&entry.measurement) {
             Some(schema) => check_rows(context, schema, entry).unwrap_or_else(|error| {
                 let advice = error.advice().unwrap_or(RESTORE).to_owned();
@@ -152,13 +152,11 @@ fn read_schemas(archive: &Archive, findings: &mut Vec<Finding>) -> BTreeMap<Stri
             Ok(schema) => {
                 schemas.insert(schema.measurement.clone(), schema);
             }
-            Err(error) if !findings.iter().any(|finding| finding.object.ends_with(&entry.path)) => {
-                findings.push(Finding {
-                    object: entry.path.clone(),
-                    problem: error.to_string(),
-                    advice: "restore the file from a backup".to_owned(),
-                })
-            }
+            Err(error) if !findings.iter().any(|finding| finding.object == entry.path) => findings.push(Finding {
+                object: entry.path.clone(),
+                problem: error.to_string(),
+                advice: "restore the file from a backup".to_owned(),
+            }),
             Err(_) => {}
         }
     }

@@ -48,6 +48,9 @@ struct Stored {
     time_unit: TimeUnit,
     time_range: String,
     formats: Vec<FormatName>,
+    /// Of everything above it: no record of the ledger vouches for this file, and a time range with a flipped bit is one too.
+    #[serde(rename = "checksum")]
+    _checksum: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -136,7 +139,7 @@ impl ArchiveSettings {
             .iter()
             .map(|name| format!("\"{name}\""))
             .collect();
-        format!(
+        let text = format!(
             "# Written when the archive was made; every file in it depends on these. Do not edit.\n\
              format = {}\n\
              timezone = \"{}\"\n\
@@ -148,7 +151,9 @@ impl ArchiveSettings {
             unit_name(self.time_unit),
             show_time_range(self.time_range),
             formats.join(", "),
-        )
+        );
+        let checksum = checksum(&text);
+        format!("{text}checksum = \"{checksum}\"\n")
     }
 
     /// Reads `archive.toml`; `path` is for messages.
@@ -188,14 +193,24 @@ impl ArchiveSettings {
         if !formats.parquet && !formats.csv {
             return Err(damaged("names no format".into()));
         }
-        Ok(Self {
+        let settings = Self {
             format: stored.format,
             timezone: stored.timezone,
             time_unit: stored.time_unit,
             time_range,
             formats,
-        })
+        };
+        let expected = settings.render();
+        if expected != text {
+            return Err(damaged("was changed after diurnal wrote it".into()));
+        }
+        Ok(settings)
     }
+}
+
+/// The BLAKE3 hash of the text, in hexadecimal.
+fn checksum(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
 fn unit_name(unit: TimeUnit) -> &'static str {
@@ -270,7 +285,7 @@ mod tests {
     fn an_archive_made_without_flags_has_the_documented_defaults() {
         let settings = Requested::default().for_new_archive().unwrap();
         assert_eq!(
-            settings.render().lines().skip(1).collect::<Vec<_>>(),
+            settings.render().lines().skip(1).take(5).collect::<Vec<_>>(),
             [
                 "format = 1",
                 "timezone = \"UTC\"",
@@ -379,6 +394,19 @@ mod tests {
             &format!("{good}shards = 7\n"),
         ] {
             assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_flipped_bit_goes_unnoticed() {
+        let good = Requested::default().for_new_archive().unwrap().render().into_bytes();
+        for bit in 0..8 * good.len() {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                ArchiveSettings::parse(Path::new("archive.toml"), &bad).is_err(),
+                "bit {bit}"
+            );
         }
     }
 }

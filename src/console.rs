@@ -92,8 +92,16 @@ impl Console {
 
     /// Text that was asked for, on standard output.
     pub fn print(&self, text: impl std::fmt::Display) {
-        // A reader that went away (`diurnal status | head`) is no failure of ours.
-        let _ = write!(std::io::stdout().lock(), "{text}");
+        match write!(std::io::stdout().lock(), "{text}") {
+            // A reader that went away (`diurnal status | head`) is no failure of ours.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                self.warning(&Error::new(
+                    "standard output",
+                    format_args!("cannot be written: {error}"),
+                ));
+            }
+            _ => {}
+        }
     }
 
     fn message(&self, kind: &str, error: &Error) {

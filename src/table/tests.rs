@@ -118,12 +118,17 @@ fn a_line_that_does_not_fit_a_settled_column_leaves_nothing_behind() {
     assert!(all_rejected.tables.is_empty());
 }
 
+/// What a commit saw settles its columns, or the same lines would meet others when they come again.
 #[test]
-fn a_line_whose_type_lost_late_leaves_nothing_behind_either() {
+fn a_line_whose_type_lost_late_leaves_no_tag_behind_but_the_types_of_its_fields() {
     let found = settled(&[], &[vec!["m,rack=r v=\"x\",new=\"y\" 1", "m,host=a v=2 2"]]);
     assert_eq!(
         columns(&found.tables[0].schema),
-        [("host", ColumnType::String), ("v", ColumnType::Float)]
+        [
+            ("host", ColumnType::String),
+            ("new", ColumnType::String),
+            ("v", ColumnType::Float)
+        ]
     );
     assert_eq!(found.rejects.len(), 1);
 }

@@ -65,16 +65,21 @@ pub(super) fn drain(
         }
         let finished = round.finished;
         failpoint::reach("before-commit");
-        // Without an answer the offsets are still those of the old topic: the next run compares before it reads.
-        let recreated = source.recreated().unwrap_or_else(|error| {
-            archiver.notice(&error, false);
-            Vec::new()
-        });
-        for &topic in &recreated {
+        let identities = source.recreated();
+        if let Err(error) = &identities {
+            // Nothing is proven, but nothing is lost either: the record names the topics' ids, and the next run compares them
+            // before it reads.
+            archiver.notice(error, false);
+        }
+        let recreated = identities.as_deref().unwrap_or_default();
+        for &topic in recreated {
             archiver.notice(&made_again(&source.topics()[topic]), true);
         }
-        let ranges = commit_round(&mut archiver, source.topics(), round, &recreated)?;
-        if let Some(notice) = source.commit_group_offsets(&ranges) {
+        let ranges = commit_round(&mut archiver, source.topics(), round, recreated)?;
+        // Brokers that did not answer just now would only hold up the end.
+        if identities.is_ok()
+            && let Some(notice) = source.commit_group_offsets(&ranges)
+        {
             archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
         }
         if finished {

@@ -292,7 +292,13 @@ impl KafkaSource {
     /// No answer within 10 s: nothing is proven. What was read may be committed all the same, for the next run compares
     /// the ids again before it reads.
     pub fn recreated(&self) -> Result<Vec<usize>> {
-        changed_topics(&self.client, &self.brokers, &self.topics, RECREATED_PATIENCE).map_err(|text| {
+        changed_topics(
+            &self.client,
+            &self.brokers,
+            &self.topics,
+            RECREATED_PATIENCE.min(self.timeout),
+        )
+        .map_err(|text| {
             Error::new(
                 self.client.brokers(),
                 format_args!("no topic ids before the commit: {text}"),

@@ -16,8 +16,8 @@ use crate::lineproto::Limits;
 use crate::order::{Entry, LEAF_ROWS, split_days};
 use crate::report::{Outcome, PartitionReport, RejectReport, RunReport, SHOWN_REJECTS, escaped};
 use crate::settings::IngestSettings;
-use crate::store::record::{Commit, Counts, FileEntry, Input, RejectKind, SourceRange};
-use crate::store::{Staging, Store, paths};
+use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, RejectKind, SourceRange};
+use crate::store::{SourceKey, Staging, Store, paths};
 use crate::table::schema::MeasurementSchema;
 use crate::table::settle::settle;
 use crate::table::{CollectSettings, Collected, Collector, RejectedLine, SettledTable, schema_file};
@@ -217,13 +217,7 @@ impl Archiver {
 
     /// Whether the ledger does not say this yet: an advance, or a partition it has never heard of.
     fn is_news(&self, range: &SourceRange) -> bool {
-        range.next > range.first
-            || !self
-                .store
-                .state()
-                .sources
-                .values()
-                .any(|known| same_partition(known, range))
+        range.next > range.first || !self.store.state().sources.contains_key(&SourceKey::from(range))
     }
 
     fn write_days(
@@ -231,7 +225,7 @@ impl Archiver {
         staging: &Staging,
         tables: &[SettledTable],
         counts: &mut Counts,
-    ) -> Result<(Vec<crate::store::record::DayEntry>, Vec<FileEntry>)> {
+    ) -> Result<(Vec<DayEntry>, Vec<FileEntry>)> {
         let archive = self.store.settings();
         let context = DayContext {
             locate: &|target| self.store.path(target),
@@ -306,11 +300,6 @@ fn kind_of(reject: &RejectedLine) -> RejectKind {
         measurement,
         column,
     }
-}
-
-/// Whether two ranges are of one partition of one topic that was never made again.
-fn same_partition(a: &SourceRange, b: &SourceRange) -> bool {
-    (&a.cluster_id, &a.topic_id, &a.topic, a.partition) == (&b.cluster_id, &b.topic_id, &b.topic, b.partition)
 }
 
 /// Messages are counted at the parser and gaps at the queue: a message that got lost in between shows here.

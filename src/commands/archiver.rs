@@ -12,7 +12,7 @@ use super::day_file::{DayContext, WrittenEntry, write_day};
 use crate::calendar::{Day, Zone};
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::lineproto::Limits;
+use crate::lineproto::{Instructions, Limits};
 use crate::order::{Entry, LEAF_ROWS, split_days};
 use crate::report::{Outcome, PartitionReport, RejectReport, RunReport, SHOWN_REJECTS, escaped};
 use crate::settings::IngestSettings;
@@ -95,6 +95,7 @@ impl Archiver {
         Collector::new(CollectSettings {
             precision: self.settings.precision,
             limits: Limits::default(),
+            instructions: Instructions::best(),
             time_range: settings.time_range,
             time_unit: settings.time_unit,
             measurement_fits: |name| paths::folder_name(name).is_ok(),

@@ -22,6 +22,7 @@ mod bytes;
 mod duplicates;
 mod fields;
 mod head;
+mod instructions;
 mod limits;
 mod number;
 mod parse;
@@ -31,6 +32,7 @@ mod text;
 
 pub use fields::{Field, FieldValue, Fields};
 pub use head::Head;
+pub use instructions::Instructions;
 pub use limits::Limits;
 pub use parse::{Line, Lines, Parser};
 pub use reason::{Reason, Reject};

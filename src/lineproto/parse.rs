@@ -5,6 +5,7 @@ use super::bytes::{self, TOKEN};
 use super::duplicates::Keys;
 use super::fields::{self, Fields, Slot, unexpected_text};
 use super::head::{self, Head, Tag};
+use super::instructions::Instructions;
 use super::limits::Limits;
 use super::number;
 use super::reason::{Problem, Reason, Reject, as_text};
@@ -15,6 +16,7 @@ use super::split::Splitter;
 pub struct Parser {
     precision: Precision,
     limits: Limits,
+    instructions: Instructions,
     scratch: Scratch,
 }
 
@@ -26,11 +28,26 @@ struct Scratch {
 }
 
 impl Parser {
-    /// A parser of lines whose times are in `precision`.
+    /// A parser of lines whose times are in `precision`, with the best instructions that the processor has.
     pub fn new(precision: Precision, limits: Limits) -> Self {
+        Self::with_instructions(precision, limits, Instructions::best())
+    }
+
+    /// As [`Parser::new`], with the given instructions.
+    ///
+    /// # Panics
+    ///
+    /// If the processor does not have them.
+    pub fn with_instructions(precision: Precision, limits: Limits, instructions: Instructions) -> Self {
+        assert!(
+            instructions.is_available(),
+            "this processor has no {} instructions",
+            instructions.as_str()
+        );
         Self {
             precision,
             limits,
+            instructions,
             scratch: Scratch::default(),
         }
     }
@@ -83,6 +100,7 @@ impl<'a> Lines<'_, 'a> {
             precision,
             limits,
             scratch,
+            ..
         } = &mut *self.parser;
         let parsed = if line.len() > limits.line_bytes {
             Err(Problem {

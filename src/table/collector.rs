@@ -11,7 +11,7 @@ use super::schema::MeasurementSchema;
 use super::schema_file;
 use super::values::Misfit;
 use crate::format::{TimeRange, TimeUnit};
-use crate::lineproto::{Head, Limits, Line, Parser, Precision, Reason};
+use crate::lineproto::{Head, Instructions, Limits, Line, Parser, Precision, Reason};
 use crate::source::Origin;
 
 /// What every collector of a run goes by.
@@ -21,6 +21,8 @@ pub struct CollectSettings {
     pub precision: Precision,
     /// Limits on one line.
     pub limits: Limits,
+    /// What the parser uses of the processor.
+    pub instructions: Instructions,
     /// Times outside are rejects.
     pub time_range: TimeRange,
     /// With microseconds, a time that is no whole one is a reject.
@@ -39,6 +41,7 @@ impl Default for CollectSettings {
         Self {
             precision: Precision::default(),
             limits: Limits::default(),
+            instructions: Instructions::best(),
             time_range: TimeRange::ALL,
             time_unit: TimeUnit::default(),
             measurement_fits: |_| true,
@@ -74,7 +77,7 @@ impl Collector {
     /// A collector that holds nothing yet.
     pub fn new(settings: CollectSettings) -> Self {
         Self {
-            parser: Parser::new(settings.precision, settings.limits),
+            parser: Parser::with_instructions(settings.precision, settings.limits, settings.instructions),
             settings,
             rows: Rows::default(),
         }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::settle::{Settled, settle};
 use super::{CollectSettings, Collector, RejectedLine, SettledTable};
 use crate::format::{TimeRange, TimeUnit};
-use crate::lineproto::{Limits, Precision, Reason};
+use crate::lineproto::{Instructions, Limits, Precision, Reason};
 use crate::source::Origin;
 use crate::table::schema::{ColumnOrigin, ColumnType, MeasurementSchema};
 
@@ -18,6 +18,7 @@ fn settings(known: &[&MeasurementSchema]) -> CollectSettings {
     CollectSettings {
         precision: Precision::Ns,
         limits: Limits::default(),
+        instructions: Instructions::best(),
         time_range: TimeRange {
             first: i64::MIN,
             last: i64::MAX,

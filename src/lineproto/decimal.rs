@@ -4,6 +4,8 @@
 //! Its table is short then, and none of its special cases is left: with at most 19 decimals no result is subnormal or
 //! infinite, and the product of digits and power always decides.
 
+use std::hint::select_unpredictable;
+
 use super::simd::MOST_DIGITS;
 
 /// For each number of decimals 10^-decimals as the 128 bits of its mantissa, high and low half: 5^-decimals scaled to at least 2^127,
@@ -62,7 +64,7 @@ pub(super) fn float(digits: u64, decimals: usize) -> f64 {
     let power = ((-(decimals as i32) * 217_706) >> 16) + 63 + upper as i32 - shift as i32 + 1023;
     // The mantissa's highest bit, which is not written down, adds 1 to the exponent; a carry from rounding does the same.
     let bits = (((power - 1) as u64) << MANTISSA_BITS) + mantissa;
-    if digits == 0 { 0.0 } else { f64::from_bits(bits) }
+    f64::from_bits(select_unpredictable(digits == 0, 0, bits))
 }
 
 /// The highest 128 bits of `digits` times a power, as exactly as rounding needs: low and high half.

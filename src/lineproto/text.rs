@@ -63,28 +63,28 @@ impl<'a> Text<'a> {
 
     /// What the text says. Borrowed where it is plain.
     pub fn unescape(&self) -> Cow<'a, str> {
-        let mut rest = std::str::from_utf8(self.raw).expect("lines that are not UTF-8 are rejected before");
+        const CHECKED: &str = "lines that are not UTF-8 are rejected before";
         if self.is_plain() {
-            return Cow::Borrowed(rest);
+            return Cow::Borrowed(std::str::from_utf8(self.raw).expect(CHECKED));
         }
-        let mut said = String::with_capacity(rest.len());
-        while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
-            let (before, from) = rest.split_at(at);
-            said.push_str(before);
-            let after = &from[1..];
-            match after.as_bytes().first() {
-                Some(&byte) if self.escapes.contains(byte) => {
-                    said.push(char::from(byte));
-                    rest = &after[1..];
-                }
-                _ => {
-                    said.push('\\');
-                    rest = after;
-                }
+        let mut said = Vec::with_capacity(self.raw.len());
+        self.unescape_into(&mut said);
+        Cow::Owned(String::from_utf8(said).expect(CHECKED))
+    }
+
+    /// Appends what the text says to `said`: UTF-8.
+    pub fn unescape_into(&self, said: &mut Vec<u8>) {
+        let mut rest = self.raw;
+        if !self.is_plain() {
+            while let Some(at) = memchr::memchr(b'\\', rest) {
+                // The backslash itself stays, or what it stands before takes its place.
+                let escapes = rest.get(at + 1).is_some_and(|&byte| self.escapes.contains(byte));
+                said.extend_from_slice(&rest[..at]);
+                said.push(rest[at + usize::from(escapes)]);
+                rest = &rest[at + 1 + usize::from(escapes)..];
             }
         }
-        said.push_str(rest);
-        Cow::Owned(said)
+        said.extend_from_slice(rest);
     }
 }
 

@@ -14,6 +14,9 @@ pub const CHUNK_ROWS: usize = 1 << 16;
 /// A chunk is closed early once it holds this many bytes of text, far below what 32-bit offsets can say.
 const CHUNK_TEXT_BYTES: usize = 256 << 20;
 
+/// A column with more rows gets room for a whole chunk at once: memory that is not touched costs nothing, moving does.
+const FEW_ROWS: usize = 4_096;
+
 /// Up to [`CHUNK_ROWS`] rows with the columns that occur in them.
 #[derive(Clone, Debug)]
 pub struct Chunk {
@@ -54,7 +57,11 @@ impl RowsBuilder {
         let row = self.times.len();
         let column = &mut self.columns[column as usize];
         match &mut column.values {
-            Values::Numbers(numbers) if numbers.len() == row && column.present.is_none() => numbers.push(bits),
+            Values::Numbers(numbers)
+                if numbers.len() == row && numbers.len() < numbers.capacity() && column.present.is_none() =>
+            {
+                numbers.push(bits);
+            }
             _ => column.push_word(row, bits),
         }
     }
@@ -77,7 +84,7 @@ impl RowsBuilder {
         let text_bytes = std::mem::take(&mut self.row_text_bytes);
         self.text_bytes += text_bytes;
         if self.times.len() == CHUNK_ROWS || self.text_bytes >= CHUNK_TEXT_BYTES {
-            self.close_chunk();
+            self.close_chunk(true);
         }
         text_bytes
     }
@@ -92,22 +99,24 @@ impl RowsBuilder {
         }
     }
 
-    fn close_chunk(&mut self) {
+    /// `another`: more rows are going to come.
+    fn close_chunk(&mut self, another: bool) {
         let rows = self.times.len();
         if rows == 0 {
             return;
         }
         self.text_bytes = 0;
-        // The next chunk will most likely be as full as this one.
-        let times = std::mem::replace(&mut self.times, Vec::with_capacity(rows));
-        let series = std::mem::replace(&mut self.series, Vec::with_capacity(rows));
-        let columns = self.columns.iter_mut().map(|column| column.close(rows)).collect();
+        let capacity = if another { rows } else { 0 };
+        let times = std::mem::replace(&mut self.times, Vec::with_capacity(capacity));
+        let series = std::mem::replace(&mut self.series, Vec::with_capacity(capacity));
+        let columns = self.columns.iter_mut().map(|column| column.close(rows, another));
+        let columns = columns.collect();
         self.chunks.push(Chunk { times, series, columns });
     }
 
     /// All rows, in chunks.
     pub fn finish(mut self) -> Vec<Chunk> {
-        self.close_chunk();
+        self.close_chunk(false);
         self.chunks
     }
 }
@@ -135,16 +144,24 @@ enum Values {
 }
 
 impl Values {
-    fn new(ty: ColumnType, capacity: usize) -> Self {
+    /// Room for `rows` rows, with `text_bytes` of text.
+    fn new(ty: ColumnType, rows: usize, text_bytes: usize) -> Self {
         match ty {
-            ColumnType::Float | ColumnType::Int | ColumnType::Uint => Self::Numbers(Vec::with_capacity(capacity)),
-            ColumnType::Boolean => Self::Booleans(Vec::with_capacity(capacity)),
+            ColumnType::Float | ColumnType::Int | ColumnType::Uint => Self::Numbers(Vec::with_capacity(rows)),
+            ColumnType::Boolean => Self::Booleans(Vec::with_capacity(rows)),
             ColumnType::String => {
-                let mut ends = Vec::with_capacity(capacity + 1);
+                let mut ends = Vec::with_capacity(rows + 1);
                 ends.push(0);
-                let bytes = Vec::new();
+                let bytes = Vec::with_capacity(text_bytes);
                 Self::Texts { ends, bytes }
             }
+        }
+    }
+
+    fn text_bytes(&self) -> usize {
+        match self {
+            Self::Texts { bytes, .. } => bytes.len(),
+            _ => 0,
         }
     }
 
@@ -173,7 +190,7 @@ impl ColumnBuilder {
     fn new(ty: ColumnType) -> Self {
         Self {
             ty,
-            values: Values::new(ty, 0),
+            values: Values::new(ty, 0, 0),
             present: None,
         }
     }
@@ -200,7 +217,12 @@ impl ColumnBuilder {
     fn push_word(&mut self, row: usize, bits: u64) {
         self.prepare(row);
         match &mut self.values {
-            Values::Numbers(values) => values.push(bits),
+            Values::Numbers(values) => {
+                if values.len() == values.capacity() && values.len() >= FEW_ROWS {
+                    values.reserve_exact(CHUNK_ROWS - values.len());
+                }
+                values.push(bits);
+            }
             Values::Booleans(values) => values.push(bits != 0),
             Values::Texts { .. } => unreachable!("a value is fitted to its column first"),
         }
@@ -213,11 +235,7 @@ impl ColumnBuilder {
             unreachable!("a value is fitted to its column first")
         };
         let before = bytes.len();
-        if text.is_plain() {
-            bytes.extend_from_slice(text.raw());
-        } else {
-            bytes.extend_from_slice(text.unescape().as_bytes());
-        }
+        text.unescape_into(bytes);
         let end = i32::try_from(bytes.len());
         ends.push(end.expect("a chunk is closed long before 2 GiB of text, and a line is bounded"));
         bytes.len() - before
@@ -238,14 +256,20 @@ impl ColumnBuilder {
         }
     }
 
-    /// The chunk's array, or `None` where no row had a value.
-    fn close(&mut self, rows: usize) -> Option<ArrayRef> {
+    /// The chunk's array, or `None` where no row had a value. `another`: the next chunk will most likely be as full.
+    fn close(&mut self, rows: usize, another: bool) -> Option<ArrayRef> {
         if self.values.len() == 0 {
             return None;
         }
         self.cover(rows);
         let nulls = self.present.take().map(NullBuffer::from);
-        Some(match std::mem::replace(&mut self.values, Values::new(self.ty, rows)) {
+        let (next_rows, text_bytes) = if another {
+            (rows, self.values.text_bytes())
+        } else {
+            (0, 0)
+        };
+        let next = Values::new(self.ty, next_rows, text_bytes);
+        Some(match std::mem::replace(&mut self.values, next) {
             Values::Numbers(v) => numbers(self.ty, v, nulls),
             Values::Booleans(v) => Arc::new(BooleanArray::new(BooleanBuffer::from(v), nulls)),
             Values::Texts { ends, bytes } => {

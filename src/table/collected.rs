@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::builder::Chunk;
+use super::kept::KeptLines;
 use super::reject::RejectedLine;
 use super::schema::{ColumnType, MeasurementSchema};
 
@@ -40,7 +41,7 @@ pub struct CollectedTable {
     /// The rows, in the order in which they came.
     pub chunks: Vec<Chunk>,
     /// Lines that may yet turn out not to fit the type their column will get.
-    pub at_risk: Vec<AtRisk>,
+    pub kept: KeptLines,
 }
 
 /// A column as one collector keeps it: one for each type that a key was seen with.
@@ -52,13 +53,4 @@ pub struct LocalColumn {
     pub ty: ColumnType,
     /// The column of the known schema that it is, where there is one.
     pub settled: Option<usize>,
-}
-
-/// A line whose value may not fit the type that its undeclared column gets when the commit is settled.
-#[derive(Debug)]
-pub struct AtRisk {
-    /// Chunk and place in it.
-    pub row: (usize, usize),
-    /// The reject it would become.
-    pub reject: RejectedLine,
 }

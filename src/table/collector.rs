@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::collected::{AtRisk, Collected, Map};
+use super::collected::{Collected, Map};
+use super::heads::Heads;
 use super::open_table::{NoRow, OpenTable};
 use super::reject::RejectedLine;
 use super::schema::MeasurementSchema;
@@ -64,7 +65,7 @@ pub struct Collector {
 #[derive(Debug, Default)]
 struct Rows {
     /// Raw bytes up to the first space -> table and series: one look-up instead of parsing the tags again.
-    heads: Map<Box<[u8]>, (u32, u32)>,
+    heads: Heads,
     by_name: Map<String, u32>,
     tables: Vec<OpenTable>,
     rejects: Vec<RejectedLine>,
@@ -92,12 +93,12 @@ impl Collector {
         loop {
             let mut head = None;
             let next = lines.next_trusting(|bytes| {
-                head = rows.heads.get(bytes).copied();
+                head = rows.heads.find(bytes);
                 head.is_some()
             });
             let Some(mut line) = next else { break };
             rows.lines += 1;
-            let keep = |line: &Line<'_, '_>, misfit: Misfit| RejectedLine {
+            let reject = |line: &Line<'_, '_>, misfit: Misfit| RejectedLine {
                 origin: origin(line.offset()),
                 reason: misfit.reason,
                 byte: None,
@@ -108,16 +109,16 @@ impl Collector {
                 line: line.raw().to_vec(),
             };
             if let Ok(good) = &line {
-                if rows.add(settings, good, head, default_time, keep).is_ok() {
+                if rows.add(settings, good, head, default_time, &origin).is_ok() {
                     continue;
                 }
                 // A key that stands in the line twice is told before anything that its table has against it.
                 line = lines.again();
             }
-            let reject = match line {
-                Ok(good) => match rows.add(settings, &good, head, default_time, keep) {
+            let rejected = match line {
+                Ok(good) => match rows.add(settings, &good, head, default_time, &origin) {
                     Ok(()) => continue,
-                    Err(NoRow::Misfit(misfit)) => keep(&good, misfit),
+                    Err(NoRow::Misfit(misfit)) => reject(&good, misfit),
                     Err(NoRow::Repeats) => unreachable!("a line that was parsed again has each key once"),
                 },
                 Err(bad) => RejectedLine {
@@ -131,7 +132,7 @@ impl Collector {
                     line: bad.line.to_vec(),
                 },
             };
-            rows.reject(reject);
+            rows.reject(rejected);
         }
     }
 
@@ -171,7 +172,7 @@ impl Rows {
         line: &Line<'_, '_>,
         head: Option<(u32, u32)>,
         default_time: Option<i64>,
-        keep: impl FnOnce(&Line<'_, '_>, Misfit) -> RejectedLine,
+        origin: impl FnOnce(usize) -> Origin,
     ) -> Result<(), NoRow> {
         let time = row_time(settings, line.time().or(default_time)).map_err(NoRow::Misfit)?;
         let (table_number, series) = match head {
@@ -180,9 +181,7 @@ impl Rows {
         };
         let table = &mut self.tables[table_number as usize];
         if table.begin_row(line)? {
-            let reject = keep(line, Reason::TypeMismatch.into());
-            self.bytes += size_of::<AtRisk>() + reject.line.len();
-            table.keep_line(reject);
+            self.bytes += table.keep_line(line.raw(), origin(line.offset()), default_time, settings.precision);
         }
         self.bytes += table.finish_row(time, series, line.slots().len());
         Ok(())
@@ -208,9 +207,7 @@ impl Rows {
             }
         };
         let series = self.tables[table_number as usize].number_series(&head);
-        let key: Box<[u8]> = line.head_bytes().into();
-        self.bytes += 2 * key.len() + 64;
-        self.heads.insert(key, (table_number, series));
+        self.bytes += self.heads.add(line.head_bytes(), (table_number, series));
         Ok((table_number, series))
     }
 }

@@ -8,6 +8,8 @@ mod builder;
 mod collected;
 mod collector;
 mod field_keys;
+mod heads;
+mod kept;
 mod names;
 mod open_table;
 mod reject;
@@ -21,7 +23,8 @@ mod tests;
 mod values;
 
 pub use builder::{CHUNK_ROWS, Chunk};
-pub use collected::{AtRisk, Collected, CollectedTable, LocalColumn};
+pub use collected::{Collected, CollectedTable, LocalColumn};
 pub use collector::{CollectSettings, Collector};
+pub use kept::KeptLines;
 pub use reject::{RejectedLine, RejectedText};
 pub use settle::{SettledTable, TableBatch};

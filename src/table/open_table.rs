@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::builder::RowsBuilder;
-use super::collected::{AtRisk, CollectedTable, LocalColumn, Map};
+use super::collected::{CollectedTable, LocalColumn};
 use super::field_keys::FieldKeys;
-use super::reject::RejectedLine;
+use super::kept::KeptLines;
 use super::schema::{ColumnKind, ColumnType, MeasurementSchema};
-use super::tag_numbers::TagNumbers;
+use super::tag_numbers::{SeriesNumbers, TagNumbers};
 use super::values::{Misfit, as_sent, at_risk, fit, mismatch};
-use crate::lineproto::{Field, FieldValue, Head, Kind, Line, Reason, Slot};
+use crate::lineproto::{Field, FieldValue, Head, Kind, Line, Precision, Reason, Slot};
+use crate::source::Origin;
 
 /// A measurement's rows while a collector is open.
 #[derive(Debug)]
@@ -17,8 +18,9 @@ pub(super) struct OpenTable {
     measurement: String,
     known: Option<Arc<MeasurementSchema>>,
     tags: TagNumbers,
-    series: Vec<Vec<(u32, u32)>>,
-    series_numbers: Map<Vec<(u32, u32)>, u32>,
+    series: SeriesNumbers,
+    /// The tags of the series that is being numbered.
+    tags_of_series: Vec<(u32, u32)>,
     keys: FieldKeys,
     /// By the number of the field's key.
     fields: Vec<FieldSlot>,
@@ -28,7 +30,7 @@ pub(super) struct OpenTable {
     rows: RowsBuilder,
     /// Rows that were begun: the number of the last one, which marks the fields that it has.
     begun: u64,
-    at_risk: Vec<AtRisk>,
+    kept: KeptLines,
 }
 
 /// What is looked at for every value: most go straight into their column.
@@ -88,31 +90,31 @@ impl OpenTable {
             measurement,
             known,
             tags: TagNumbers::default(),
-            series: Vec::new(),
-            series_numbers: Map::default(),
+            series: SeriesNumbers::default(),
+            tags_of_series: Vec::new(),
             keys: FieldKeys::default(),
             fields: Vec::new(),
             field_columns: Vec::new(),
             columns: Vec::new(),
             rows: RowsBuilder::default(),
             begun: 0,
-            at_risk: Vec::new(),
+            kept: KeptLines::default(),
         }
     }
 
     /// The number of a head's series.
     pub fn number_series(&mut self, head: &Head<'_>) -> u32 {
-        let mut tags: Vec<(u32, u32)> = head
-            .tags
-            .iter()
-            .map(|(key, value)| self.tags.number(&key.unescape(), &value.unescape()))
-            .collect();
-        tags.sort_unstable();
-        let next = u32::try_from(self.series.len()).expect("series are bounded by memory long before");
-        *self.series_numbers.entry(tags).or_insert_with_key(|tags| {
-            self.series.push(tags.clone());
-            next
-        })
+        let Self {
+            tags, tags_of_series, ..
+        } = self;
+        tags_of_series.clear();
+        tags_of_series.extend(
+            head.tags
+                .iter()
+                .map(|(key, value)| tags.number(&key.unescape(), &value.unescape())),
+        );
+        tags_of_series.sort_unstable();
+        self.series.number(tags_of_series)
     }
 
     /// Gives a new row the values of a line's fields, for [`OpenTable::finish_row`] to append. Gives whether one of them might
@@ -179,12 +181,12 @@ impl OpenTable {
         12 + 8 * fields + self.rows.finish_row(time, series)
     }
 
-    /// Keeps the next row's line, since one of its values may not fit the type that its column will get.
-    pub fn keep_line(&mut self, reject: RejectedLine) {
-        self.at_risk.push(AtRisk {
-            row: self.rows.next_row(),
-            reject,
-        });
+    /// Keeps the line of the row that was begun, since one of its values may not fit the type that its column will get. Gives the
+    /// bytes it takes.
+    pub fn keep_line(&mut self, line: &[u8], origin: Origin, default_time: Option<i64>, precision: Precision) -> usize {
+        let row = self.rows.next_row();
+        self.kept.keep(row, line, origin, default_time, precision);
+        KeptLines::cost(line)
     }
 
     /// The number of the column for values of this type of a field that is not settled, and has none yet.
@@ -253,15 +255,16 @@ impl OpenTable {
 
     /// All rows, and what their columns are.
     pub fn finish(self) -> CollectedTable {
+        let (tag_keys, tag_values) = self.tags.finish();
         CollectedTable {
             measurement: self.measurement,
             known: self.known,
-            tag_keys: self.tags.keys,
-            tag_values: self.tags.values,
-            series: self.series,
+            tag_keys,
+            tag_values,
+            series: self.series.finish(),
             columns: self.columns,
             chunks: self.rows.finish(),
-            at_risk: self.at_risk,
+            kept: self.kept,
         }
     }
 }

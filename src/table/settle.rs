@@ -88,7 +88,7 @@ fn settle_table(measurement: &str, tables: &mut [CollectedTable]) -> (SettledTab
     let types = learned_types(tables);
     let mut rejects = Vec::new();
     let removed: Vec<Vec<HashSet<usize>>> = tables
-        .iter_mut()
+        .iter()
         .map(|table| reject_misfits(measurement, table, &types, &mut rejects))
         .collect();
     let used: Vec<Vec<bool>> = tables
@@ -143,7 +143,7 @@ fn chunk_column(chunk: &super::Chunk, number: usize) -> Option<&ArrayRef> {
 /// Takes out the rows with a value that its column's type can't hold; for each chunk the places of such rows.
 fn reject_misfits(
     measurement: &str,
-    table: &mut CollectedTable,
+    table: &CollectedTable,
     types: &BTreeMap<String, ColumnType>,
     rejects: &mut Vec<RejectedLine>,
 ) -> Vec<HashSet<usize>> {
@@ -158,8 +158,7 @@ fn reject_misfits(
         .collect();
     // Of several misfits of a line the first by key is named, whichever column this collector saw first.
     open.sort_by(|(_, a, _), (_, b, _)| a.key.cmp(&b.key));
-    for mut risk in std::mem::take(&mut table.at_risk) {
-        let (chunk, row) = risk.row;
+    for ((chunk, row), reject) in table.kept.iter() {
         let misfit = open.iter().find_map(|(number, column, ty)| {
             let array = chunk_column(&table.chunks[chunk], *number)?;
             if array.is_null(row) || fits(array, row, *ty) {
@@ -173,9 +172,11 @@ fn reject_misfits(
             Some((detail, column.key.clone()))
         });
         if let Some((detail, key)) = misfit {
-            risk.reject.detail = Some(detail);
-            risk.reject.place = Some((measurement.to_owned(), key));
-            rejects.push(risk.reject);
+            rejects.push(RejectedLine {
+                detail: Some(detail),
+                place: Some((measurement.to_owned(), key)),
+                ..reject()
+            });
             removed[chunk].insert(row);
         }
     }

@@ -1,42 +1,85 @@
 //! Tag keys and values as numbers, for one collector's table: a series is then a short list of pairs.
 
-use super::collected::Map;
+use std::hash::{BuildHasher, Hash};
 
-/// The tag keys of a table and their values, in the order in which they were first seen.
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+/// Different things, numbered in the order in which they were first seen.
+#[derive(Debug)]
+struct Numbered<T> {
+    things: Vec<T>,
+    /// Hash and number of each.
+    numbers: HashTable<(u64, u32)>,
+    seed: RandomState,
+}
+
+impl<T> Default for Numbered<T> {
+    fn default() -> Self {
+        Self {
+            things: Vec::new(),
+            numbers: HashTable::new(),
+            seed: RandomState::default(),
+        }
+    }
+}
+
+impl<T> Numbered<T> {
+    /// The number of a thing, which is made if it is new.
+    fn number<Q: Hash + ?Sized>(&mut self, thing: &Q, make: impl FnOnce() -> T) -> u32
+    where
+        T: PartialEq<Q>,
+    {
+        let hash = self.seed.hash_one(thing);
+        let same = |&(other, number): &(u64, u32)| other == hash && self.things[number as usize] == *thing;
+        if let Some(&(_, number)) = self.numbers.find(hash, same) {
+            return number;
+        }
+        let number = u32::try_from(self.things.len()).expect("things are bounded by memory long before");
+        self.things.push(make());
+        self.numbers.insert_unique(hash, (hash, number), |&(hash, _)| hash);
+        number
+    }
+}
+
+/// The tag keys of a table and their values.
 #[derive(Debug, Default)]
 pub(super) struct TagNumbers {
-    pub keys: Vec<String>,
-    key_numbers: Map<String, u32>,
+    keys: Numbered<String>,
     /// For each key its distinct values.
-    pub values: Vec<Vec<String>>,
-    value_numbers: Vec<Map<String, u32>>,
+    values: Vec<Numbered<String>>,
 }
 
 impl TagNumbers {
     /// The numbers of a tag's key and value.
-    pub fn number(&mut self, key: &str, value: &str) -> (u32, u32) {
-        let key_number = match self.key_numbers.get(key) {
-            Some(&number) => number,
-            None => {
-                let number = u32::try_from(self.keys.len()).expect("tag keys are bounded by memory long before");
-                self.keys.push(key.to_owned());
-                self.key_numbers.insert(key.to_owned(), number);
-                self.values.push(Vec::new());
-                self.value_numbers.push(Map::default());
-                number
-            }
-        };
-        let values = &mut self.values[key_number as usize];
-        let numbers = &mut self.value_numbers[key_number as usize];
-        let value_number = match numbers.get(value) {
-            Some(&number) => number,
-            None => {
-                let number = u32::try_from(values.len()).expect("tag values are bounded by memory long before");
-                values.push(value.to_owned());
-                numbers.insert(value.to_owned(), number);
-                number
-            }
-        };
-        (key_number, value_number)
+    pub(super) fn number(&mut self, key: &str, value: &str) -> (u32, u32) {
+        let key_number = self.keys.number(key, || key.to_owned());
+        let index = key_number as usize;
+        if index == self.values.len() {
+            self.values.push(Numbered::default());
+        }
+        (key_number, self.values[index].number(value, || value.to_owned()))
+    }
+
+    /// The keys, and for each its values, by number.
+    pub(super) fn finish(self) -> (Vec<String>, Vec<Vec<String>>) {
+        let values = self.values.into_iter().map(|values| values.things).collect();
+        (self.keys.things, values)
+    }
+}
+
+/// The series of a table: each the pairs of its tags' numbers, ascending.
+#[derive(Debug, Default)]
+pub(super) struct SeriesNumbers(Numbered<Vec<(u32, u32)>>);
+
+impl SeriesNumbers {
+    /// The number of a series.
+    pub(super) fn number(&mut self, tags: &[(u32, u32)]) -> u32 {
+        self.0.number(tags, || tags.to_vec())
+    }
+
+    /// The series by number.
+    pub(super) fn finish(self) -> Vec<Vec<(u32, u32)>> {
+        self.0.things
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::AsArray;
+use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ use super::{CollectSettings, Collector, RejectedLine, SettledTable};
 use crate::format::{TimeRange, TimeUnit};
 use crate::lineproto::{Instructions, Limits, Precision, Reason};
 use crate::source::Origin;
-use crate::table::schema::{ColumnOrigin, ColumnType, MeasurementSchema};
+use crate::table::schema::{ColumnKind, ColumnOrigin, ColumnType, MeasurementSchema};
 
 fn settings(known: &[&MeasurementSchema]) -> CollectSettings {
     CollectSettings {
@@ -246,5 +246,70 @@ proptest! {
         prop_assert_eq!(outcome(&at_once), outcome(&apart));
         let kept: usize = outcome(&at_once).rows.iter().sum();
         prop_assert_eq!(kept + at_once.rejects.len(), lines.len());
+    }
+}
+
+#[test]
+fn a_key_that_stands_twice_in_a_line_is_one_or_rejects_it_before_anything_else_does() {
+    let known = MeasurementSchema {
+        measurement: "m".to_owned(),
+        ..MeasurementSchema::default()
+    };
+    let first = settled(&[&known], &[vec!["m v=0.5,s=\"x\" 1"]]);
+    let lines = vec![
+        "m v=1.5,s=\"a\",v=1.5 2",
+        "m v=1.5,s=\"b\",v=2.5 3",
+        // The second value of `v` has another type and the string does not fit: that it stands twice comes first.
+        "m s=1i,v=1.5,v=1i 4",
+        "m,t=a v=1,v=2 5",
+        "m v=3.5,s=\"c\" 6",
+    ];
+    let found = settled(&[&first.tables[0].schema], &[lines]);
+    assert_eq!(
+        rejected(&found),
+        [
+            ("m v=1.5,s=\"b\",v=2.5 3", Reason::DuplicateKey),
+            ("m s=1i,v=1.5,v=1i 4", Reason::DuplicateKey),
+            ("m,t=a v=1,v=2 5", Reason::DuplicateKey),
+        ]
+    );
+    let table = &found.tables[0];
+    assert_eq!(
+        columns(&table.schema),
+        columns(&first.tables[0].schema),
+        "no tag of a rejected line"
+    );
+    let rows: usize = table.batches.iter().map(|batch| batch.times.len()).sum();
+    assert_eq!(rows, 2);
+    let at = table.schema.column_of("v", ColumnKind::Field).unwrap();
+    let values = table.batches[0].columns[at].as_ref().unwrap();
+    let values = values.as_primitive::<Float64Type>();
+    assert_eq!((values.value(0), values.value(1), values.null_count()), (1.5, 3.5, 0));
+}
+
+#[test]
+fn a_line_that_fits_no_more_leaves_no_value_behind() {
+    let first = settled(&[], &[vec!["m a=1i,b=t,c=\"x\" 1"]]);
+    // What comes before the misfit, also in columns that are new, is taken back.
+    let lines = vec![
+        "m new=1,a=2i,b=f,a2=1i,b2=\"gone\",a=2i,c=5i 2",
+        "m a=3i 3",
+        "m c=\"z\",b=t 4",
+    ];
+    let found = settled(&[&first.tables[0].schema], &[lines]);
+    assert_eq!(found.rejects.len(), 1);
+    assert_eq!(
+        found.rejects[0].detail.as_deref(),
+        Some("m.c is string, the line has the int 5i")
+    );
+    let table = &found.tables[0];
+    assert_eq!(columns(&table.schema), columns(&first.tables[0].schema));
+    let batch = &table.batches[0];
+    assert_eq!(batch.times, [3, 4]);
+    for column in &batch.columns {
+        assert_eq!(
+            column.as_ref().map(|column| (column.len(), column.null_count())),
+            Some((2, 1))
+        );
     }
 }

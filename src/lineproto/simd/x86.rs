@@ -5,6 +5,7 @@
 )]
 
 use std::arch::x86_64::*;
+use std::hint::select_unpredictable;
 
 use super::portable::{digits, places_one_by_one};
 use super::{BLOCK, Digits, Kernel, MOST_DIGITS, Simd, Structure, WINDOW};
@@ -276,9 +277,8 @@ fn digits_avx2(window: &[u8; WINDOW], len: usize) -> Option<Digits> {
     let dots = _mm256_movemask_epi8(_mm256_and_si256(is_dot, last(len))) as u32;
     let dot = dots != 0;
     let count = len - usize::from(dot);
-    // Behind the first dot; a second one is no digit.
-    let decimals = if dot { 31 - dots.trailing_zeros() as usize } else { 0 };
-    let taken_straight = last(if dot { decimals } else { 32 });
+    let decimals = decimals_behind(dots);
+    let taken_straight = last(select_unpredictable(dot, decimals, 32));
     let bytes = _mm256_blendv_epi8(shifted, straight, taken_straight);
     let values = _mm256_and_si256(_mm256_sub_epi8(bytes, _mm256_set1_epi8(b'0' as i8)), last(count));
     let wrong = _mm256_subs_epu8(values, _mm256_set1_epi8(9));
@@ -304,9 +304,9 @@ fn digits_avx512(window: &[u8; WINDOW], len: usize) -> Option<Digits> {
     let dots = _mm256_mask_cmpeq_epi8_mask(last(len), straight, _mm256_set1_epi8(b'.' as i8));
     let dot = dots != 0;
     let count = len - usize::from(dot);
-    let decimals = if dot { 31 - dots.trailing_zeros() as usize } else { 0 };
+    let decimals = decimals_behind(dots);
     // The first dot and all before it; nothing where there is none.
-    let taken_shifted = if dot { dots ^ dots.wrapping_sub(1) } else { 0 };
+    let taken_shifted = select_unpredictable(dot, dots ^ dots.wrapping_sub(1), 0);
     let bytes = _mm256_mask_blend_epi8(taken_shifted, straight, shifted);
     if count.wrapping_sub(1) >= MOST_DIGITS {
         return None;
@@ -321,6 +321,12 @@ fn digits_avx512(window: &[u8; WINDOW], len: usize) -> Option<Digits> {
         decimals,
         dot,
     })
+}
+
+/// The lanes behind the first dot; none where there is none. A second dot is no digit.
+#[inline(always)]
+fn decimals_behind(dots: u32) -> usize {
+    31 - (dots | 1 << 31).trailing_zeros() as usize
 }
 
 /// The number whose digits are the last 24 lanes, 0 to 9 each, if it fits a u64: two digits, then four, then eight in one lane.

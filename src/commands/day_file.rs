@@ -84,7 +84,7 @@ pub fn read_day(context: DayContext<'_>, schema: &MeasurementSchema, entry: &Day
         let path = (context.locate)(&file.path);
         check_day_file(&path, file, entry.leaves.iter().map(|leaf| leaf.parquet.as_ref()))?;
         let parquet = ParquetDay::open(open(&path)?, &path)?;
-        parquet.check_columns(&schema.columns)?;
+        parquet.footer().check_columns(&schema.columns)?;
         return parquet.into_leaves().collect();
     }
     let Some(file) = &entry.csv else {

@@ -14,7 +14,7 @@ use diurnal::calendar::Zone;
 use diurnal::encode::{LeafEncoder, LeafRows};
 use diurnal::format::{Formats, TimeUnit};
 use diurnal::lineproto::{Limits, Parser, Precision};
-use diurnal::order::{LEAF_ROWS, SortedRun, split_days};
+use diurnal::order::{DayColumns, LEAF_ROWS, Slice, SortedRun, leaf_limit, split_days};
 use diurnal::simulate::Simulation;
 use diurnal::source::Origin;
 use diurnal::table::settle::settle;
@@ -147,18 +147,24 @@ fn stages(bench: &Bench, text: &str) {
     bench.stage("split into days", || {
         black_box(split_days(table, Zone::Utc).expect("few batches"))
     });
+    let columns: Vec<DayColumns> = days
+        .values()
+        .map(|entries| DayColumns::new(table, &[], entries, TimeUnit::Ns))
+        .collect();
     let sort = || -> Vec<SortedRun<'_>> {
         days.iter()
-            .map(|(day, entries)| {
+            .zip(&columns)
+            .map(|((day, entries), columns)| {
                 let (first, end) = Zone::Utc.bounds(*day);
-                SortedRun::merge(table, None, entries.clone(), first..end, TimeUnit::Ns).expect("a sorted day")
+                let day = Slice::of_day(first..end);
+                SortedRun::merge(table, None, entries.clone(), columns, day).expect("a sorted day")
             })
             .collect()
     };
     let sorted = one_thread.install(|| bench.stage("sort and fold", sort));
     let gather = || -> Vec<Vec<LeafRows>> {
         let leaves = |run: &SortedRun<'_>| {
-            run.leaves(LEAF_ROWS)
+            run.leaves(leaf_limit(1 + run.schema().columns.len(), LEAF_ROWS))
                 .into_iter()
                 .map(|rows| run.leaf(rows).expect("a leaf"))
                 .collect()

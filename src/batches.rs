@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 
 use crate::calendar::Zone;
 use crate::error::Result;
-use crate::order::{SortedRun, split_days};
+use crate::order::{DayColumns, Entry, Slice, SortedRun, split_days};
 use crate::source::Origin;
 use crate::store::record::Counts;
 use crate::table::settle::settle;
@@ -78,9 +78,10 @@ pub fn record_batches(lines: &[u8], default_time: Option<i64>, settings: Collect
     let mut tables = BTreeMap::new();
     for table in &settled.tables {
         // Without files there is nothing to divide into days: one run holds them all.
-        let entries = split_days(table, Zone::Utc)?.into_values().flatten().collect();
-        let all = i128::from(i64::MIN)..i128::from(i64::MAX) + 1;
-        let run = SortedRun::merge(table, None, entries, all, time_unit)?;
+        let entries: Vec<Entry> = split_days(table, Zone::Utc)?.into_values().flatten().collect();
+        let all = Slice::of_day(i128::from(i64::MIN)..i128::from(i64::MAX) + 1);
+        let columns = DayColumns::new(table, &[], &entries, time_unit);
+        let run = SortedRun::merge(table, None, entries, &columns, all)?;
         let found = run.counts();
         counts.points += found.points;
         counts.folded += found.folded;

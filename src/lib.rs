@@ -15,7 +15,7 @@
 //! | [`source`] | Kafka partitions, files | [`Message`](source::kafka::Message)s, [`Block`](source::files::Block)s of a file |
 //! | [`lineproto`] | bytes | [`Line`](lineproto::Line)s, or a [`Reason`](lineproto::Reason) and column for each bad one |
 //! | [`table`] | lines | [`Collected`](table::Collected) by each thread, then [settled](table::settle) into [`SettledTable`](table::SettledTable)s with named, typed columns |
-//! | [`order`] | tables, and what a day's file holds already | [`SortedRun`](order::SortedRun): one measurement and day, sorted, folded, divided into leaves |
+//! | [`order`] | tables, and what a day's file holds already | [`SortedRun`](order::SortedRun): one measurement and day, or the part of it that new rows touch, sorted, folded, divided into leaves |
 //! | [`encode`] | leaves | Parquet and CSV bytes that follow from the rows alone |
 //! | [`store`] | bytes | [staged files](store::Staging), then a [commit](store::record::Commit) that happens whole or not at all |
 //! | [`report`] | commits | the summary for people, the JSON for programs |

@@ -13,13 +13,14 @@ use diurnal::source::Origin;
 use diurnal::store::Requested;
 use proptest::prelude::*;
 
+use crate::support::folder::in_memory;
 use crate::support::long;
 
 /// Rows of a leaf in these tests: few, so that a handful of points fills many leaves.
 const LEAF_ROWS: usize = 4;
 
 /// The columns of the first measurement; the second one's are learned, each in one type only.
-const SCHEMA: &str = r#"
+pub const SCHEMA: &str = r#"
 measurement = "declared one"
 [[tag]]
 name = "host"
@@ -42,7 +43,7 @@ type = "string"
 
 /// One line of each measurement with all of its columns, on another day: they settle types and names in the same way in every archive,
 /// since names that clash are given by what a commit holds.
-const FIRST: [&str; 2] = [
+pub const FIRST: [&str; 2] = [
     "declared\\ one,host=a,zone=x f=1,i=1i,u=1u,b=t,s=\"x\",Extra=1,extra=2 1577880000000000000\n",
     "learned,host=a,rack=1 f=1,i=1i,u=1u,b=t,s=\"x\",Extra=1,extra=2 1577880000000000000\n",
 ];
@@ -110,7 +111,7 @@ fn arrival(lines: usize) -> impl Strategy<Value = Vec<Vec<Vec<usize>>>> {
     })
 }
 
-fn formats() -> impl Strategy<Value = Formats> {
+pub fn formats() -> impl Strategy<Value = Formats> {
     prop_oneof![
         3 => Just(Formats { parquet: true, csv: true }),
         1 => Just(Formats { parquet: true, csv: false }),
@@ -118,7 +119,7 @@ fn formats() -> impl Strategy<Value = Formats> {
     ]
 }
 
-fn settings(archive: &Path, schemas: &Path, formats: Formats, timezone: &str) -> IngestSettings {
+pub fn settings(archive: &Path, schemas: &Path, formats: Formats, timezone: &str) -> IngestSettings {
     IngestSettings {
         archive: archive.to_owned(),
         requested: Requested {
@@ -136,7 +137,7 @@ fn settings(archive: &Path, schemas: &Path, formats: Formats, timezone: &str) ->
     }
 }
 
-const SILENT: Console = Console {
+pub const SILENT: Console = Console {
     json: false,
     quiet: true,
     verbose: false,
@@ -169,7 +170,7 @@ fn archive(settings: &IngestSettings, lines: &[String], runs: &[Vec<Vec<usize>>]
 }
 
 /// Everything outside `_diurnal`, and the schemas.
-fn bytes_of(archive: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn bytes_of(archive: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![archive.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -206,7 +207,7 @@ proptest! {
         formats in formats(),
         timezone in prop_oneof![4 => Just("UTC"), 1 => Just("Asia/Kathmandu")],
     ) {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = in_memory();
         let schemas = folder.path().join("schemas");
         std::fs::create_dir(&schemas).expect("a folder");
         std::fs::write(schemas.join("declared.toml"), SCHEMA).expect("a schema");

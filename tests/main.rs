@@ -8,6 +8,7 @@ mod demo;
 mod harness;
 mod import;
 mod kafka;
+mod late;
 mod law;
 mod lineproto;
 mod lock;

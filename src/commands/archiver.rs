@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::day_file::{DayContext, WrittenEntry, write_day};
+use super::day_file::{DayContext, LeafCounts, WrittenEntry, write_day};
 use crate::calendar::{Day, Zone};
 use crate::console::Console;
 use crate::error::{Error, Result};
@@ -37,6 +37,7 @@ pub struct Archiver {
     started: Instant,
     incomplete: bool,
     leaf_rows: usize,
+    leaves: LeafCounts,
 }
 
 /// One day of one table, with its rows.
@@ -72,6 +73,7 @@ impl Archiver {
             started: Instant::now(),
             incomplete: false,
             leaf_rows: LEAF_ROWS,
+            leaves: LeafCounts::default(),
         })
     }
 
@@ -82,6 +84,12 @@ impl Archiver {
     pub fn with_leaf_rows(mut self, rows: usize) -> Self {
         self.leaf_rows = rows;
         self
+    }
+
+    /// How many leaves this run wrote, so that a test sees that those which nothing touches are not encoded again.
+    #[doc(hidden)]
+    pub fn leaves(&self) -> LeafCounts {
+        self.leaves
     }
 
     /// How far the archive has read each partition.
@@ -222,7 +230,7 @@ impl Archiver {
     }
 
     fn write_days(
-        &self,
+        &mut self,
         staging: &Staging,
         tables: &[SettledTable],
         counts: &mut Counts,
@@ -258,6 +266,16 @@ impl Archiver {
             counts.points += day.counts.points;
             counts.folded += day.counts.folded;
             counts.conflicts += day.counts.conflicts;
+            self.leaves += day.leaves;
+            if let Some(entry) = &day.entry {
+                self.console.detail(format_args!(
+                    "{} {}: {} leaves encoded, {} copied",
+                    escaped(&entry.measurement),
+                    entry.day,
+                    day.leaves.encoded,
+                    day.leaves.copied
+                ));
+            }
         }
         let changed = tables.iter().filter(|table| {
             self.archived

@@ -9,6 +9,7 @@ mod status;
 mod verify;
 
 pub use archiver::Archiver;
+pub use day_file::LeafCounts;
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,6 +1,6 @@
 //! Leaves -> one CSV file: header, then a row a line (RFC 4180, LF). Null is empty, the empty string is `""`.
 
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::array::{
@@ -16,6 +16,9 @@ use crate::store::record::Piece;
 
 /// A first guess at the bytes of a value, so that the text of a leaf grows few times.
 const LIKELY_VALUE_BYTES: usize = 12;
+
+/// Bytes that are copied at once: few enough to stay in the processor's cache while they are hashed and written.
+const COPY_BYTES: usize = 128 * 1024;
 
 /// The text of one leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +50,8 @@ impl CsvLeaf {
     }
 }
 
-/// The first line of a file.
-pub(super) fn header(schema: &DaySchema) -> Vec<u8> {
+/// The first line of a file with these columns.
+pub fn csv_header(schema: &DaySchema) -> Vec<u8> {
     let mut line = TIME.as_bytes().to_vec();
     for column in &schema.columns {
         line.push(b',');
@@ -157,7 +160,7 @@ impl<W: Write> CsvDayWriter<W> {
     /// # Errors
     /// Writing fails.
     pub fn new(mut out: W, path: &Path, schema: &DaySchema) -> Result<Self> {
-        let header = header(schema);
+        let header = csv_header(schema);
         out.write_all(&header)
             .map_err(|error| Error::io(path, "write", &error))?;
         Ok(Self {
@@ -185,6 +188,39 @@ impl<W: Write> CsvDayWriter<W> {
         });
         self.bytes += bytes;
         Ok(())
+    }
+
+    /// Appends the lines of a leaf as another file of the same columns has them: the next `bytes` bytes of `lines`, a file that errors
+    /// call `from`. Gives the piece that was written: the caller compares its length and hash with those on record, so that no damage
+    /// is copied unseen.
+    ///
+    /// # Errors
+    /// Reading or writing fails.
+    pub fn append_copy(&mut self, lines: impl Read, bytes: u64, from: &Path) -> Result<Piece> {
+        let mut lines = lines.take(bytes);
+        let mut hash = blake3::Hasher::new();
+        let mut buffer = vec![0; COPY_BYTES];
+        let offset = self.bytes;
+        loop {
+            let read = match lines.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Error::io(from, "read it", &error)),
+            };
+            hash.update(&buffer[..read]);
+            self.out
+                .write_all(&buffer[..read])
+                .map_err(|error| Error::io(&self.path, "write", &error))?;
+            self.bytes += read as u64;
+        }
+        let piece = Piece {
+            offset,
+            bytes: self.bytes - offset,
+            hash: hash.finalize().to_hex().to_string(),
+        };
+        self.pieces.push(piece.clone());
+        Ok(piece)
     }
 
     /// Flushes what is left. Syncing the file is left to the caller.

@@ -1,8 +1,8 @@
 //! Sorted rows -> Parquet and CSV bytes, and back. Deterministic: the bytes follow from the rows and their schema.
 //!
 //! A [`LeafEncoder`] turns the rows of one leaf into bytes, on any thread and in any order; a [`ParquetDayWriter`] and a
-//! [`CsvDayWriter`] take the encoded leaves in the order of the day and lay them into files. [`ParquetDay`] and
-//! [`CsvDay`] read the files back.
+//! [`CsvDayWriter`] take the encoded leaves in the order of the day and lay them into files, among copies of leaves that a file
+//! has already. [`ParquetDay`] and [`CsvDay`] read the files back.
 
 mod columns;
 mod csv;
@@ -16,10 +16,10 @@ use std::sync::Arc;
 use ::parquet::arrow::arrow_writer::ArrowColumnChunk;
 use arrow::array::{ArrayRef, RecordBatch};
 
-pub use self::csv::{CsvDayWriter, CsvLeaf};
+pub use self::csv::{CsvDayWriter, CsvLeaf, csv_header};
 pub use self::csv_read::CsvDay;
 pub use self::parquet::ParquetDayWriter;
-pub use self::parquet_read::ParquetDay;
+pub use self::parquet_read::{FilePart, ParquetDay, ParquetFooter};
 use crate::error::{Error, Result};
 use crate::format::{Formats, TimeUnit};
 use crate::store::record::Piece;

@@ -12,10 +12,11 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::ColumnPath;
 
 use super::columns::{TIME, arrow_schema, time_array};
+use super::parquet_read::{FilePart, ParquetFooter};
 use super::{DaySchema, ENCODER_VERSION, WrittenDay};
 use crate::error::{Error, Result};
 use crate::format::TimeUnit;
@@ -182,18 +183,45 @@ impl<W: Write + Send> ParquetDayWriter<W> {
         self.append_chunks(leaf).map_err(|error| write_error(&self.path, error))
     }
 
+    /// Appends a leaf of another file of the same columns as it is there; `bytes` are all those of leaf `index` of the file that
+    /// `footer` was read from. Gives the piece that was written: the caller compares its hash with the one on record, so that no
+    /// damage is copied unseen.
+    ///
+    /// # Errors
+    /// Writing fails; a footer that does not fit these bytes.
+    pub fn append_copy(&mut self, footer: &ParquetFooter, index: usize, bytes: &FilePart) -> Result<Piece> {
+        let chunks = footer.chunks(index)?;
+        let copied = self.append_group(|group| {
+            for chunk in chunks {
+                group.append_column(bytes, chunk)?;
+            }
+            Ok(())
+        });
+        copied.map_err(|error| write_error(&self.path, error))
+    }
+
     fn append_chunks(&mut self, leaf: Vec<ArrowColumnChunk>) -> Result<(), ParquetError> {
+        self.append_group(|group| {
+            for chunk in leaf {
+                chunk.append_to_row_group(group)?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn append_group(
+        &mut self,
+        append: impl FnOnce(&mut SerializedRowGroupWriter<'_, Hashed<W>>) -> Result<(), ParquetError>,
+    ) -> Result<Piece, ParquetError> {
         // The file writer has a buffer of its own: it is emptied where one piece ends and the next begins.
         self.file.flush()?;
         self.file.inner_mut().begin_piece();
         let mut group = self.file.next_row_group()?;
-        for chunk in leaf {
-            chunk.append_to_row_group(&mut group)?;
-        }
+        append(&mut group)?;
         group.close()?;
         self.file.flush()?;
-        self.file.inner_mut().end_piece();
-        Ok(())
+        Ok(self.file.inner_mut().end_piece())
     }
 
     /// Writes page index and footer. Syncing the file is left to the caller.
@@ -221,7 +249,7 @@ struct Hashed<W> {
     out: W,
     bytes: u64,
     rest: blake3::Hasher,
-    /// Offset and hash of the piece that is being written.
+    /// Hash of the piece that is being written, and where it began.
     piece: Option<(u64, blake3::Hasher)>,
     pieces: Vec<Piece>,
 }
@@ -241,14 +269,16 @@ impl<W> Hashed<W> {
         self.piece = Some((self.bytes, blake3::Hasher::new()));
     }
 
-    fn end_piece(&mut self) {
-        if let Some((offset, hash)) = self.piece.take() {
-            self.pieces.push(Piece {
-                offset,
-                bytes: self.bytes - offset,
-                hash: hash.finalize().to_hex().to_string(),
-            });
-        }
+    /// Ends the piece that was begun, and gives it.
+    fn end_piece(&mut self) -> Piece {
+        let (offset, hash) = self.piece.take().unwrap_or_else(|| (self.bytes, blake3::Hasher::new()));
+        let piece = Piece {
+            offset,
+            bytes: self.bytes - offset,
+            hash: hash.finalize().to_hex().to_string(),
+        };
+        self.pieces.push(piece.clone());
+        piece
     }
 
     fn finish(self) -> WrittenDay<W> {

@@ -1,4 +1,4 @@
-//! A day's Parquet file -> its columns and the rows of each leaf.
+//! A day's Parquet file -> its columns and the rows of each leaf, or what it takes to copy a leaf as it is.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,7 +7,15 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{TimestampMicrosecondType, TimestampNanosecondType};
+use bytes::{Buf as _, Bytes, buf};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaDataOptions, ParquetMetaDataReader, RowGroupMetaData,
+};
+use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::statistics::Statistics;
 
 use super::columns::{NS_PER_US, day_schema, tidy};
 use super::parquet::{MEASUREMENT_KEY, created_by};
@@ -19,25 +27,31 @@ use crate::table::schema::Column;
 /// Most rows of a row group that is read, far above those of a leaf: a damaged footer must not ask for all memory.
 const MAX_ROWS: usize = 1 << 20;
 
-/// An open Parquet file of a day.
-///
-/// Bit rot in a page can go unnoticed here: check the hashes of the ledger before the rows are trusted.
+/// What the end of a day's Parquet file says: its columns, and where the leaves are.
 #[derive(Debug)]
-pub struct ParquetDay {
+pub struct ParquetFooter {
     path: PathBuf,
-    file: File,
     metadata: ArrowReaderMetadata,
     schema: Arc<DaySchema>,
 }
 
-impl ParquetDay {
-    /// Reads the footer of `file`. `path` is what errors call it.
+impl ParquetFooter {
+    /// Reads page index and footer from `input`: a whole file, or the [`FilePart`] behind its last leaf. `path` is what errors call
+    /// the file.
     ///
     /// # Errors
     /// A file that is damaged, or that diurnal did not write.
-    pub fn open(file: File, path: &Path) -> Result<Self> {
+    pub fn read(input: &impl ChunkReader, path: &Path) -> Result<Self> {
         let metadata = guarded(path, || {
-            ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|error| damaged(path, error))
+            // As a mask, which is the default, statistics of the pages' encodings can't be written again.
+            let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
+            let metadata = ParquetMetaDataReader::new()
+                .with_page_index_policy(PageIndexPolicy::Required)
+                .with_metadata_options(Some(options))
+                .parse_and_finish(input)
+                .map_err(|error| damaged(path, error))?;
+            ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())
+                .map_err(|error| damaged(path, error))
         })?;
         let key_values = metadata.metadata().file_metadata().key_value_metadata();
         let measurement = key_values
@@ -53,7 +67,6 @@ impl ParquetDay {
         let schema = day_schema(metadata.schema(), measurement, path)?;
         Ok(Self {
             path: path.to_owned(),
-            file,
             schema: Arc::new(schema),
             metadata,
         })
@@ -99,19 +112,16 @@ impl ParquetDay {
         }
     }
 
-    /// The rows of leaf `index`, 0 up to [`ParquetDay::leaves`].
-    ///
-    /// The file's position moves, so that one `ParquetDay` reads one leaf at a time.
+    /// The rows of leaf `index`, 0 up to [`ParquetFooter::leaves`]. `input` is the file, or the [`FilePart`] of that leaf.
     ///
     /// # Errors
     /// A file that is damaged.
-    pub fn read(&mut self, index: usize) -> Result<LeafRows> {
-        let group = self.metadata.metadata().row_groups().get(index);
-        let rows = group.and_then(|group| usize::try_from(group.num_rows()).ok());
+    pub fn rows(&self, index: usize, input: impl ChunkReader + 'static) -> Result<LeafRows> {
+        let rows = usize::try_from(self.group(index)?.num_rows()).ok();
         let rows = rows
             .filter(|&rows| rows <= MAX_ROWS)
-            .ok_or_else(|| damaged(&self.path, format_args!("row group {index} is not one of diurnal's")))?;
-        let batch = guarded(&self.path, || self.batch(index, rows))?;
+            .ok_or_else(|| self.foreign_group(index))?;
+        let batch = guarded(&self.path, || self.batch(index, rows, input))?;
         if batch.num_rows() != rows {
             let cause = format_args!(
                 "row group {index} has {} rows, its footer says {rows}",
@@ -122,13 +132,42 @@ impl ParquetDay {
         self.leaf(&batch)
     }
 
+    /// What the footer of another file has to say of the chunks of leaf `index`, if they are copied there byte by byte: one
+    /// a column.
+    ///
+    /// # Errors
+    /// A file without page index.
+    pub(super) fn chunks(&self, index: usize) -> Result<Vec<ColumnCloseResult>> {
+        let group = self.group(index)?;
+        let rows = u64::try_from(group.num_rows()).map_err(|_| self.foreign_group(index))?;
+        let pages = self.metadata.metadata().page_index();
+        let chunk = |(number, column): (usize, &ColumnChunkMetaData)| {
+            let offsets = pages.and_then(|pages| pages.offset_index(index, number));
+            let offsets = offsets.ok_or_else(|| self.foreign_group(index))?;
+            Ok(ColumnCloseResult {
+                bytes_written: u64::try_from(column.compressed_size()).map_err(|_| self.foreign_group(index))?,
+                rows_written: rows,
+                metadata: as_written(column.clone()).map_err(|error| damaged(&self.path, error))?,
+                bloom_filter: None,
+                column_index: pages.and_then(|pages| pages.column_index(index, number)).cloned(),
+                offset_index: Some(offsets.clone()),
+            })
+        };
+        group.columns().iter().enumerate().map(chunk).collect()
+    }
+
+    fn group(&self, index: usize) -> Result<&RowGroupMetaData> {
+        let group = self.metadata.metadata().row_groups().get(index);
+        group.ok_or_else(|| self.foreign_group(index))
+    }
+
+    fn foreign_group(&self, index: usize) -> Error {
+        damaged(&self.path, format_args!("row group {index} is not one of diurnal's"))
+    }
+
     /// One batch as long as the row group, so that one leaf is one batch.
-    fn batch(&self, index: usize, rows: usize) -> Result<RecordBatch> {
-        let file = self
-            .file
-            .try_clone()
-            .map_err(|error| Error::io(&self.path, "open", &error))?;
-        ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+    fn batch(&self, index: usize, rows: usize, input: impl ChunkReader + 'static) -> Result<RecordBatch> {
+        ParquetRecordBatchReaderBuilder::new_with_metadata(input, self.metadata.clone())
             .with_row_groups(vec![index])
             .with_batch_size(rows)
             .build()
@@ -136,11 +175,6 @@ impl ParquetDay {
             .next()
             .ok_or_else(|| damaged(&self.path, format_args!("row group {index} is empty")))?
             .map_err(|error| damaged(&self.path, error))
-    }
-
-    /// All leaves in order.
-    pub fn into_leaves(mut self) -> impl Iterator<Item = Result<LeafRows>> {
-        (0..self.leaves()).map(move |index| self.read(index))
     }
 
     fn leaf(&self, batch: &RecordBatch) -> Result<LeafRows> {
@@ -169,6 +203,114 @@ impl ParquetDay {
         };
         leaf.columns = tidy(&self.schema, &leaf).map_err(|error| damaged(&self.path, error))?;
         Ok(leaf)
+    }
+}
+
+/// The metadata of a chunk as its writer had it. The file keeps no flag for statistics that are written twice, also in the fields of
+/// old readers: those of signed integers, times among them.
+fn as_written(column: ColumnChunkMetaData) -> Result<ColumnChunkMetaData, ParquetError> {
+    let signed = column.column_descr().sort_order().is_signed();
+    match column.statistics() {
+        Some(Statistics::Int64(statistics)) if signed => {
+            let statistics = statistics.clone().with_backwards_compatible_min_max(true);
+            column.into_builder().set_statistics(statistics.into()).build()
+        }
+        _ => Ok(column),
+    }
+}
+
+/// An open Parquet file of a day.
+///
+/// Bit rot in a page can go unnoticed here: check the hashes of the ledger before the rows are trusted.
+#[derive(Debug)]
+pub struct ParquetDay {
+    file: File,
+    footer: ParquetFooter,
+}
+
+impl ParquetDay {
+    /// Reads the footer of `file`. `path` is what errors call it.
+    ///
+    /// # Errors
+    /// A file that is damaged, or that diurnal did not write.
+    pub fn open(file: File, path: &Path) -> Result<Self> {
+        let footer = ParquetFooter::read(&file, path)?;
+        Ok(Self { file, footer })
+    }
+
+    /// What its end says.
+    pub fn footer(&self) -> &ParquetFooter {
+        &self.footer
+    }
+
+    /// The rows of leaf `index`, 0 up to [`ParquetFooter::leaves`].
+    ///
+    /// The file's position moves, so that one `ParquetDay` reads one leaf at a time.
+    ///
+    /// # Errors
+    /// A file that is damaged.
+    pub fn read(&mut self, index: usize) -> Result<LeafRows> {
+        let file = self
+            .file
+            .try_clone()
+            .map_err(|error| Error::io(&self.footer.path, "open", &error))?;
+        self.footer.rows(index, file)
+    }
+
+    /// All leaves in order.
+    pub fn into_leaves(mut self) -> impl Iterator<Item = Result<LeafRows>> {
+        (0..self.footer.leaves()).map(move |index| self.read(index))
+    }
+}
+
+/// Some bytes of a file, read already, at the place where they stand in it.
+#[derive(Clone, Debug)]
+pub struct FilePart {
+    /// Where the first byte stands.
+    start: u64,
+    bytes: Bytes,
+}
+
+impl FilePart {
+    /// The bytes of a file from `start` on, to its end or to some place before it.
+    pub fn new(start: u64, bytes: Vec<u8>) -> Self {
+        Self {
+            start,
+            bytes: bytes.into(),
+        }
+    }
+
+    fn from(&self, start: u64) -> Result<Bytes, ParquetError> {
+        let at = start.checked_sub(self.start).and_then(|at| usize::try_from(at).ok());
+        match at.filter(|&at| at <= self.bytes.len()) {
+            Some(at) => Ok(self.bytes.slice(at..)),
+            None => Err(ParquetError::EOF(format!("byte {start} is outside of its leaf"))),
+        }
+    }
+}
+
+/// As far as is known here: to the end of what was read.
+impl Length for FilePart {
+    fn len(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+}
+
+impl ChunkReader for FilePart {
+    type T = buf::Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(self.from(start)?.reader())
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let bytes = self.from(start)?;
+        match length <= bytes.len() {
+            true => Ok(bytes.slice(..length)),
+            false => Err(ParquetError::EOF(format!(
+                "{length} bytes at {start} reach out of their leaf"
+            ))),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod damage;
 mod golden;
 mod rows;
+mod splice;
 
 use std::fs::File;
 use std::io::{Cursor, Seek, Write};

@@ -32,31 +32,74 @@ pub fn leaf_limit(columns: usize, most: usize) -> usize {
     most.min(power_of_two)
 }
 
-/// Divides a day's sorted rows into leaves of at most `limit` rows; gives the row ranges, none of them empty.
+/// A part of a day that the division makes, or the whole day: a span of time and how deep in the division it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// From its first instant to the one after its last, in nanoseconds.
+    pub time: Range<i128>,
+    /// The first instant of the day that it is of.
+    day: i128,
+    /// How many times the day was split to get it.
+    level: usize,
+}
+
+impl Slice {
+    /// The whole of a day: `bounds` are its first instant and the one after its last.
+    pub fn of_day(bounds: Range<i128>) -> Self {
+        Self {
+            day: bounds.start,
+            time: bounds,
+            level: 0,
+        }
+    }
+
+    /// The slices that it is split into when it has too many rows; none for a single instant.
+    fn parts(&self) -> Option<Vec<Self>> {
+        let Range { start, end } = self.time;
+        let cuts: Vec<i128> = match STEPS.get(self.level) {
+            Some(&step) => {
+                let first = (start - self.day) / step + 1;
+                (first..)
+                    .map(|k| self.day + k * step)
+                    .take_while(|&cut| cut < end)
+                    .collect()
+            }
+            None if end - start > 1 => vec![start + (end - start) / 2],
+            None => return None,
+        };
+        let ends = cuts.iter().copied().chain([end]);
+        let part = |(start, end)| Self {
+            time: start..end,
+            day: self.day,
+            level: self.level + 1,
+        };
+        Some([start].iter().chain(&cuts).copied().zip(ends).map(part).collect())
+    }
+}
+
+/// Divides sorted rows into leaves of at most `limit` rows; gives the row ranges, none of them empty.
 ///
-/// `bounds` are the day's first instant and the one after its last, in nanoseconds; `rows_before(t)` counts the rows with a time
-/// before `t`.
-pub fn divide(bounds: Range<i128>, limit: usize, rows_before: impl Fn(i128) -> usize) -> Vec<Range<usize>> {
+/// `slice` is the whole day, or a slice of it that its division makes whatever rows it has. `rows_before(t)` counts the rows with a
+/// time before `t`.
+pub fn divide(slice: &Slice, limit: usize, rows_before: impl Fn(i128) -> usize) -> Vec<Range<usize>> {
     let mut division = Division {
-        day: bounds.start,
         limit,
         rows_before,
         leaves: Vec::new(),
     };
-    let rows = (division.rows_before)(bounds.start)..(division.rows_before)(bounds.end);
-    division.slice(bounds, rows, 0);
+    let rows = (division.rows_before)(slice.time.start)..(division.rows_before)(slice.time.end);
+    division.slice(slice, rows);
     division.leaves
 }
 
 struct Division<F> {
-    day: i128,
     limit: usize,
     rows_before: F,
     leaves: Vec<Range<usize>>,
 }
 
 impl<F: Fn(i128) -> usize> Division<F> {
-    fn slice(&mut self, time: Range<i128>, rows: Range<usize>, level: usize) {
+    fn slice(&mut self, slice: &Slice, rows: Range<usize>) {
         if rows.is_empty() {
             return;
         }
@@ -64,33 +107,93 @@ impl<F: Fn(i128) -> usize> Division<F> {
             self.leaves.push(rows);
             return;
         }
-        let cuts: Vec<i128> = match STEPS.get(level) {
-            Some(&step) => {
-                let first = (time.start - self.day) / step + 1;
-                (first..)
-                    .map(|k| self.day + k * step)
-                    .take_while(|&cut| cut < time.end)
-                    .collect()
-            }
-            None if time.end - time.start > 1 => vec![time.start + (time.end - time.start) / 2],
-            None => {
-                let starts = rows.clone().step_by(self.limit);
-                self.leaves
-                    .extend(starts.map(|start| start..rows.end.min(start + self.limit)));
-                return;
-            }
+        let Some(parts) = slice.parts() else {
+            let starts = rows.clone().step_by(self.limit);
+            self.leaves
+                .extend(starts.map(|start| start..rows.end.min(start + self.limit)));
+            return;
         };
-        let (mut from, mut row) = (time.start, rows.start);
-        for cut in cuts.into_iter().chain([time.end]) {
-            let next = if cut == time.end {
+        let mut row = rows.start;
+        for part in parts {
+            let next = if part.time.end == slice.time.end {
                 rows.end
             } else {
-                (self.rows_before)(cut)
+                (self.rows_before)(part.time.end)
             };
-            self.slice(from..cut, row..next, level + 1);
-            (from, row) = (cut, next);
+            self.slice(&part, row..next);
+            row = next;
         }
     }
+}
+
+/// What is known of a leaf without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OldLeaf {
+    /// Number of its rows.
+    pub rows: usize,
+    /// First time, in nanoseconds.
+    pub first: i64,
+    /// Last time.
+    pub last: i64,
+}
+
+/// A slice of a day that has a file: it holds one leaf of it, or none, or all those of a single instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldSlice {
+    /// The slice.
+    pub slice: Slice,
+    /// Its leaves among those of the day.
+    pub leaves: Range<usize>,
+}
+
+/// The slices whose rows are leaves, in a day whose file has these leaves of at most `limit` rows. They follow one another and fill
+/// the day; `None` where the leaves are not those of this division.
+///
+/// However many rows come to the day, its division makes all of these slices: rows are never taken away, so that a slice that was
+/// split is split again. A slice that gets no new row keeps its leaves; one that does is divided by itself.
+pub fn divide_old(day: Slice, limit: usize, leaves: &[OldLeaf]) -> Option<Vec<OldSlice>> {
+    let mut found = Vec::new();
+    split_old(day, limit, leaves, 0..leaves.len(), &mut found)?;
+    Some(found)
+}
+
+fn split_old(
+    slice: Slice,
+    limit: usize,
+    all: &[OldLeaf],
+    leaves: Range<usize>,
+    found: &mut Vec<OldSlice>,
+) -> Option<()> {
+    let here = &all[leaves.clone()];
+    let fits = |leaf: &OldLeaf| {
+        let time = i128::from(leaf.first)..=i128::from(leaf.last);
+        leaf.rows > 0 && slice.time.contains(time.start()) && slice.time.contains(time.end())
+    };
+    if !here.iter().all(fits) {
+        return None;
+    }
+    let rows = here
+        .iter()
+        .try_fold(0_usize, |rows, leaf| rows.checked_add(leaf.rows))?;
+    if rows <= limit {
+        return (here.len() <= 1).then(|| found.push(OldSlice { slice, leaves }));
+    }
+    let Some(parts) = slice.parts() else {
+        let (last, full) = here.split_last()?;
+        let cut_at_the_limit = full.iter().all(|leaf| leaf.rows == limit) && last.rows <= limit;
+        return cut_at_the_limit.then(|| found.push(OldSlice { slice, leaves }));
+    };
+    let mut rest = leaves;
+    for part in parts {
+        let inside = all[rest.clone()]
+            .iter()
+            .take_while(|leaf| i128::from(leaf.first) < part.time.end)
+            .count();
+        let next = rest.start + inside;
+        split_old(part, limit, all, rest.start..next, found)?;
+        rest.start = next;
+    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -99,7 +202,19 @@ mod tests {
     use proptest::prelude::*;
 
     fn leaves(times: &[i64], bounds: Range<i128>, limit: usize) -> Vec<Range<usize>> {
-        divide(bounds, limit, |t| times.partition_point(|&time| i128::from(time) < t))
+        divide(&Slice::of_day(bounds), limit, |t| {
+            times.partition_point(|&time| i128::from(time) < t)
+        })
+    }
+
+    /// The leaves of these times as a record has them.
+    fn recorded(times: &[i64], bounds: Range<i128>, limit: usize) -> Vec<OldLeaf> {
+        let leaf = |rows: Range<usize>| OldLeaf {
+            rows: rows.len(),
+            first: times[rows.start],
+            last: times[rows.end - 1],
+        };
+        leaves(times, bounds, limit).into_iter().map(leaf).collect()
     }
 
     #[test]
@@ -129,7 +244,61 @@ mod tests {
         assert_eq!(leaves(&times, end - HOUR..end + 23 * HOUR, 1), [0..1, 1..2, 2..3]);
     }
 
+    #[test]
+    fn leaves_of_another_limit_are_not_taken_for_those_of_the_division() {
+        let day = Slice::of_day(0..24 * HOUR);
+        let times: Vec<i64> = (0..24).map(|hour| hour * i64::try_from(HOUR).unwrap()).collect();
+        let leaves = recorded(&times, 0..24 * HOUR, 4);
+        assert!(divide_old(day.clone(), 4, &leaves).is_some());
+        for other in [1, 2, 12, 24] {
+            assert_eq!(divide_old(day.clone(), other, &leaves), None, "{other}");
+        }
+        let instant = |rows: &[usize]| {
+            let leaf = |&rows: &usize| OldLeaf {
+                rows,
+                first: 5,
+                last: 5,
+            };
+            divide_old(day.clone(), 4, &rows.iter().map(leaf).collect::<Vec<_>>())
+        };
+        assert!(instant(&[4, 4, 1]).is_some());
+        assert_eq!(instant(&[4, 3, 2]), None);
+        assert_eq!(instant(&[4, 4, 5]), None);
+        assert_eq!(instant(&[0, 4]), None);
+    }
+
     proptest! {
+        #[test]
+        fn a_day_with_new_rows_is_divided_slice_by_slice_of_the_old_one(
+            mut old in prop::collection::vec(prop_oneof![0i64..86_400_000_000_000, 0i64..50, Just(7)], 0..200),
+            new in prop::collection::vec(prop_oneof![0i64..86_400_000_000_000, 0i64..50, Just(7)], 0..50),
+            limit in 1usize..20, start in prop_oneof![Just(0i128), Just(-HOUR), Just(-20 * HOUR)],
+        ) {
+            let bounds = start..24 * HOUR;
+            old.sort_unstable();
+            let leaves_before = recorded(&old, bounds.clone(), limit);
+            let slices = divide_old(Slice::of_day(bounds.clone()), limit, &leaves_before).unwrap();
+            let mut all = [old.clone(), new.clone()].concat();
+            all.sort_unstable();
+            let (mut found, mut next, mut leaf) = (Vec::new(), start, 0);
+            for OldSlice { slice, leaves } in slices {
+                prop_assert_eq!((slice.time.start, leaves.start), (next, leaf));
+                (next, leaf) = (slice.time.end, leaves.end);
+                if new.iter().any(|&time| slice.time.contains(&i128::from(time))) {
+                    let here: Vec<i64> =
+                        all.iter().copied().filter(|&time| slice.time.contains(&i128::from(time))).collect();
+                    let count = |t| here.partition_point(|&time| i128::from(time) < t);
+                    for rows in divide(&slice, limit, count) {
+                        found.push(OldLeaf { rows: rows.len(), first: here[rows.start], last: here[rows.end - 1] });
+                    }
+                } else {
+                    found.extend(&leaves_before[leaves]);
+                }
+            }
+            prop_assert_eq!((next, leaf), (bounds.end, leaves_before.len()));
+            prop_assert_eq!(found, recorded(&all, bounds, limit));
+        }
+
         #[test]
         fn leaves_cover_all_rows_in_order_within_the_limit(
             mut times in prop::collection::vec(prop_oneof![0i64..86_400_000_000_000, 0i64..50], 0..200), limit in 1usize..20

@@ -1,5 +1,6 @@
-//! One day of one measurement, sorted and folded: what an encoder may take.
+//! One day of one measurement, or a slice of it, sorted and folded: what an encoder may take.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,12 +11,12 @@ use rayon::slice::ParallelSliceMut;
 use super::columns::FieldColumn;
 use super::days::{Entry, check_batches, row_number, row_place};
 use super::fold::Points;
-use super::leaves::{divide, leaf_limit};
+use super::leaves::{Slice, divide};
 use super::old::OldDay;
 use crate::encode::{DaySchema, LeafRows};
 use crate::error::Result;
 use crate::format::TimeUnit;
-use crate::table::schema::{ColumnKind, ColumnOrigin, MeasurementSchema};
+use crate::table::schema::{Column, ColumnKind, ColumnOrigin, MeasurementSchema};
 use crate::table::series::SeriesSet;
 use crate::table::{SettledTable, TableBatch};
 
@@ -30,39 +31,84 @@ pub struct RunCounts {
     pub conflicts: u64,
 }
 
-/// All rows of one measurement and day, old and new, sorted by (time, tags) and folded to points.
-pub struct SortedRun<'a> {
+impl std::ops::AddAssign for RunCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.points += other.points;
+        self.folded += other.folded;
+        self.conflicts += other.conflicts;
+    }
+}
+
+/// The columns of a day file, and which they are among those of its measurement.
+#[derive(Clone, Debug)]
+pub struct DayColumns {
     schema: Arc<DaySchema>,
     /// For each column of `schema` its number among the measurement's columns.
     numbers: Vec<usize>,
+}
+
+impl DayColumns {
+    /// The columns that a day has when these rows of a table come to it: the declared ones, those of its file before, and those that
+    /// the rows have.
+    pub fn new(table: &SettledTable, before: &[Column], entries: &[Entry], time_unit: TimeUnit) -> Self {
+        let batches: Vec<&TableBatch> = table.batches.iter().collect();
+        let fields = field_columns(&table.schema, &batches);
+        let numbers = occurring_columns(&table.schema, before, &fields, &table.series, entries);
+        let columns = numbers.iter().map(|&number| table.schema.columns[number].clone());
+        let schema = DaySchema {
+            measurement: table.schema.measurement.clone(),
+            columns: columns.collect(),
+            time_unit,
+        };
+        Self {
+            schema: Arc::new(schema),
+            numbers,
+        }
+    }
+
+    /// The columns.
+    pub fn schema(&self) -> &Arc<DaySchema> {
+        &self.schema
+    }
+}
+
+/// All rows of one measurement and a slice of a day, old and new, sorted by (time, tags) and folded to points.
+pub struct SortedRun<'a> {
+    columns: &'a DayColumns,
+    /// Those of the measurement's columns that are fields and have a value in some batch.
     fields: Vec<Option<FieldColumn<'a>>>,
-    series: SeriesSet,
-    entries: Vec<Entry>,
+    series: Cow<'a, SeriesSet>,
+    entries: Cow<'a, [Entry]>,
     points: Points,
-    bounds: Range<i128>,
+    slice: Slice,
     counts: RunCounts,
+    adds_something: bool,
 }
 
 impl<'a> SortedRun<'a> {
-    /// Sorts the new rows of a day together with those that its file holds already.
+    /// Sorts new rows of a day together with those that its file holds already.
     ///
-    /// `entries` are the day's rows among the table's; `bounds` the day's first instant and the one after its last.
+    /// `slice` is the day or the slice of it that is merged, `entries` are its rows among the table's, and `old` the leaves that the
+    /// day's file has of it.
     ///
     /// # Errors
     /// More than 65,536 batches of old and new rows together.
     pub fn merge(
         table: &'a SettledTable,
         old: Option<&'a OldDay>,
-        mut entries: Vec<Entry>,
-        bounds: Range<i128>,
-        time_unit: TimeUnit,
+        entries: impl Into<Cow<'a, [Entry]>>,
+        columns: &'a DayColumns,
+        slice: Slice,
     ) -> Result<Self> {
+        let mut entries = entries.into();
         let new_batches = table.batches.len();
         let series = match old {
-            None => table.series.clone(),
-            Some(old) => add_old(table, old, &mut entries)?,
+            None => Cow::Borrowed(&table.series),
+            Some(old) => Cow::Owned(add_old(table, old, entries.to_mut())?),
         };
-        entries.par_sort_unstable();
+        if !entries.is_sorted() {
+            entries.to_mut().par_sort_unstable();
+        }
 
         let batches: Vec<&TableBatch> = table
             .batches
@@ -71,40 +117,48 @@ impl<'a> SortedRun<'a> {
             .collect();
         let fields = field_columns(&table.schema, &batches);
         let mut counts = RunCounts::default();
+        let mut adds_something = false;
         let points = Points::fold(&entries, &fields, |lines, rows| {
-            let new = lines.iter().filter(|line| row_place(line.row).0 < new_batches).count() as u64;
-            if new == lines.len() as u64 {
+            // Equal in time and series, lines are sorted by row numbers: the new ones come first.
+            let new = lines.partition_point(|line| row_place(line.row).0 < new_batches);
+            let (new, old) = lines.split_at(new);
+            let number = new.len() as u64;
+            if old.is_empty() {
                 counts.points += 1;
-                counts.folded += new - 1;
+                counts.folded += number - 1;
             } else {
-                counts.folded += new;
+                counts.folded += number;
             }
-            counts.conflicts += u64::from(new > 0 && rows > 1);
-        });
-        let numbers = occurring_columns(&table.schema, &fields, &series, &entries);
-        let schema = Arc::new(DaySchema {
-            measurement: table.schema.measurement.clone(),
-            columns: numbers
-                .iter()
-                .map(|&number| table.schema.columns[number].clone())
-                .collect(),
-            time_unit,
+            counts.conflicts += u64::from(number > 0 && rows > 1);
+            // What is there already stays, so that there are more different values wherever there are others.
+            adds_something = adds_something
+                || old.is_empty()
+                || (number > 0
+                    && fields
+                        .iter()
+                        .flatten()
+                        .any(|field| field.distinct(lines) > field.distinct(old)));
         });
         Ok(Self {
-            schema,
-            numbers,
+            columns,
             fields,
             series,
             entries,
             points,
-            bounds,
+            slice,
             counts,
+            adds_something,
         })
     }
 
-    /// The day file's columns: the declared ones and those that occur on this day.
+    /// The day file's columns.
     pub fn schema(&self) -> &Arc<DaySchema> {
-        &self.schema
+        &self.columns.schema
+    }
+
+    /// Whether the new rows say anything that the old ones do not. If not, the leaves of the slice are what they were.
+    pub fn adds_something(&self) -> bool {
+        self.adds_something
     }
 
     /// How the new lines ended up.
@@ -117,12 +171,9 @@ impl<'a> SortedRun<'a> {
         self.points.rows(&self.entries)
     }
 
-    /// The row ranges of the leaves, of at most `most_rows` rows: [`LEAF_ROWS`](super::LEAF_ROWS) in every archive.
-    pub fn leaves(&self, most_rows: usize) -> Vec<Range<usize>> {
-        let limit = leaf_limit(1 + self.schema.columns.len(), most_rows);
-        let leaves = divide(self.bounds.clone(), limit, |time| {
-            self.points.rows_before(&self.entries, time)
-        });
+    /// The row ranges of the leaves, of at most `limit` rows: that of [`leaf_limit`](super::leaf_limit) for the day's columns.
+    pub fn leaves(&self, limit: usize) -> Vec<Range<usize>> {
+        let leaves = divide(&self.slice, limit, |time| self.points.rows_before(&self.entries, time));
         debug_assert_eq!(leaves.last().map_or(0, |leaf| leaf.end), self.rows());
         leaves
     }
@@ -133,9 +184,10 @@ impl<'a> SortedRun<'a> {
     /// A string column with more than 2 GiB in this leaf.
     pub fn leaf(&self, rows: Range<usize>) -> Result<LeafRows> {
         let (firsts, taken) = self.points.taken(&self.entries, rows);
-        let mut columns = Vec::with_capacity(self.numbers.len());
+        let DayColumns { schema, numbers } = self.columns;
+        let mut columns = Vec::with_capacity(numbers.len());
         // Tags come first in the measurement's columns too, so a tag's number is its place among the series' cells.
-        for (&number, column) in self.numbers.iter().zip(&self.schema.columns) {
+        for (&number, column) in numbers.iter().zip(&schema.columns) {
             columns.push(match column.kind {
                 ColumnKind::Tag => tag_column(&self.series, number, &firsts),
                 ColumnKind::Field => match &self.fields[number] {
@@ -145,7 +197,7 @@ impl<'a> SortedRun<'a> {
             });
         }
         Ok(LeafRows {
-            schema: Arc::clone(&self.schema),
+            schema: Arc::clone(schema),
             times: firsts.iter().map(|entry| entry.time).collect(),
             columns,
         })
@@ -162,9 +214,14 @@ fn add_old(table: &SettledTable, old: &OldDay, entries: &mut Vec<Entry>) -> Resu
         .iter()
         .filter(|column| column.kind == ColumnKind::Tag)
         .count();
-    let (series, ranks) = SeriesSet::union(tags, &[table.series.as_part(), old.series.as_part()]);
+    // A slice can have few of the table's series.
+    let mut used: Vec<u32> = entries.iter().map(|entry| entry.rank).collect();
+    used.sort_unstable();
+    used.dedup();
+    let (series, ranks) = SeriesSet::union(tags, &[table.series.some_as_part(&used), old.series.as_part()]);
     for entry in entries.iter_mut() {
-        entry.rank = ranks[0][entry.rank as usize];
+        let place = used.binary_search(&entry.rank);
+        entry.rank = ranks[0][place.expect("every entry's rank is among those in use")];
     }
     for (number, batch) in (new_batches..).zip(&old.batches) {
         let rows = batch.times.iter().zip(&batch.ranks).enumerate();
@@ -191,9 +248,10 @@ fn field_columns<'a>(schema: &MeasurementSchema, batches: &[&'a TableBatch]) -> 
         .collect()
 }
 
-/// The numbers of the columns that the day file has: declared ones, and those with a value on this day.
+/// The numbers of the columns that the day file has: declared ones, those it had before, and those with a value in these rows.
 fn occurring_columns(
     schema: &MeasurementSchema,
+    before: &[Column],
     fields: &[Option<FieldColumn<'_>>],
     series: &SeriesSet,
     entries: &[Entry],
@@ -213,6 +271,7 @@ fn occurring_columns(
         .enumerate()
         .filter(|(number, column)| {
             column.origin == ColumnOrigin::Declared
+                || before.iter().any(|before| before.name == column.name)
                 || match column.kind {
                     ColumnKind::Tag => tag_occurs(*number),
                     ColumnKind::Field => fields[*number].as_ref().is_some_and(|field| field.occurs(entries)),

@@ -3,9 +3,8 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::disk::{Disk, Kind, RealDisk};
+use super::disk::{Disk, Kind};
 use super::record::{DayFileEntry, Piece};
-use crate::error::{Error, Result};
 
 /// Bytes read and hashed at once.
 const BUFFER_BYTES: usize = 128 * 1024;
@@ -22,23 +21,6 @@ pub(super) fn file_problems(disk: &dyn Disk, path: &Path, bytes: u64, hash: &str
     })
 }
 
-/// Checks every byte of a day file against its record: a merge that read a damaged file would launder the damage.
-///
-/// # Errors
-/// The file is missing, or its length or a hash is not the one on record.
-pub fn check_day_file<'a>(
-    path: &Path,
-    entry: &DayFileEntry,
-    leaves: impl Iterator<Item = Option<&'a Piece>>,
-) -> Result<()> {
-    let problems = day_file_problems(&RealDisk, path, entry, &leaves.collect::<Vec<_>>());
-    match problems.is_empty() {
-        true => Ok(()),
-        false => Err(Error::new(path.display(), problems.join("; "))
-            .hint("nothing was changed; run `diurnal verify`, then restore the file from a backup")),
-    }
-}
-
 /// How a day file differs from its record: each leaf, and the rest before the first and after the last one.
 pub(super) fn day_file_problems(
     disk: &dyn Disk,
@@ -46,6 +28,32 @@ pub(super) fn day_file_problems(
     entry: &DayFileEntry,
     leaves: &[Option<&Piece>],
 ) -> Vec<String> {
+    let pieces = match joined(entry, leaves) {
+        Ok(pieces) => pieces,
+        Err(problem) => return vec![problem],
+    };
+    compare(disk, path, entry.bytes, |input| {
+        let mut found = Vec::new();
+        let mut rest = blake3::Hasher::new();
+        feed(input, pieces.first().map_or(0, |piece| piece.offset), &mut rest)?;
+        for (number, piece) in pieces.iter().enumerate() {
+            let mut leaf = blake3::Hasher::new();
+            feed(input, piece.bytes, &mut leaf)?;
+            if leaf.finalize().to_hex().as_str() != piece.hash {
+                found.push(other_leaf(number, piece));
+            }
+        }
+        let end = pieces.last().map_or(0, |piece| piece.offset + piece.bytes);
+        feed(input, entry.bytes - end, &mut rest)?;
+        if rest.finalize().to_hex().as_str() != entry.rest {
+            found.push(OTHER_REST.to_string());
+        }
+        Ok(found)
+    })
+}
+
+/// The leaves' pieces of a file, if they follow one another within it: else some bytes would go unchecked.
+pub(super) fn joined<'a>(entry: &DayFileEntry, leaves: &[Option<&'a Piece>]) -> Result<Vec<&'a Piece>, String> {
     let mut pieces = Vec::with_capacity(leaves.len());
     let mut expected = leaves.first().copied().flatten().map_or(0, |piece| piece.offset);
     for (number, piece) in leaves.iter().enumerate() {
@@ -55,35 +63,26 @@ pub(super) fn day_file_problems(
                 pieces.push(*piece);
             }
             _ => {
-                return vec![format!(
+                return Err(format!(
                     "the record's leaf {number} does not follow the one before it within the file"
-                )];
-            }
-        }
-    }
-    compare(disk, path, entry.bytes, |input| {
-        let mut found = Vec::new();
-        let mut rest = blake3::Hasher::new();
-        feed(input, pieces.first().map_or(0, |piece| piece.offset), &mut rest)?;
-        for (number, piece) in pieces.iter().enumerate() {
-            let mut leaf = blake3::Hasher::new();
-            feed(input, piece.bytes, &mut leaf)?;
-            if leaf.finalize().to_hex().as_str() != piece.hash {
-                found.push(format!(
-                    "leaf {number} (bytes {} to {}) is not what was committed",
-                    piece.offset,
-                    piece.offset + piece.bytes
                 ));
             }
         }
-        let end = pieces.last().map_or(0, |piece| piece.offset + piece.bytes);
-        feed(input, entry.bytes - end, &mut rest)?;
-        if rest.finalize().to_hex().as_str() != entry.rest {
-            found.push("its beginning or end (what is no leaf) is not what was committed".to_string());
-        }
-        Ok(found)
-    })
+    }
+    Ok(pieces)
 }
+
+/// What is said of a leaf whose bytes are others than those on record.
+pub(super) fn other_leaf(number: usize, piece: &Piece) -> String {
+    format!(
+        "leaf {number} (bytes {} to {}) is not what was committed",
+        piece.offset,
+        piece.offset + piece.bytes
+    )
+}
+
+/// What is said where the bytes before the first and after the last leaf are others than those on record.
+pub(super) const OTHER_REST: &str = "its beginning or end (what is no leaf) is not what was committed";
 
 /// Checks kind and length first, so that `content` reads a file as long as its record says.
 fn compare(

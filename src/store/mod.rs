@@ -14,6 +14,7 @@ mod lock;
 mod manifest;
 pub mod paths;
 pub mod record;
+mod recorded;
 mod recovery;
 pub mod settings;
 mod staging;
@@ -28,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use archive::{Archive, Pending};
 pub use check::{Finding, check_files};
-pub use hash::check_day_file;
+pub use recorded::RecordedFile;
 pub use recovery::Recovery;
 pub use settings::{ArchiveSettings, Requested};
 pub use staging::{StagedFile, Staging, Written};

@@ -91,6 +91,34 @@ impl SeriesSet {
         }
     }
 
+    /// Some series of this set, by ascending ranks, as a part of a union: no more of its values than these have.
+    pub fn some_as_part(&self, ranks: &[u32]) -> SeriesPart<'_> {
+        let tags = self.values.len();
+        let mut part = SeriesPart {
+            values: Vec::with_capacity(tags),
+            cells: vec![0; ranks.len() * tags],
+            len: ranks.len(),
+        };
+        for tag in 0..tags {
+            let cell = |rank: u32| self.cells[rank as usize * tags + tag];
+            let mut used: Vec<u32> = ranks.iter().map(|&rank| cell(rank)).collect();
+            used.sort_unstable();
+            used.dedup();
+            used.retain(|&number| number > 0);
+            for (place, &rank) in ranks.iter().enumerate() {
+                if let Ok(number) = used.binary_search(&cell(rank)) {
+                    part.cells[place * tags + tag] =
+                        u32::try_from(number + 1).expect("no more values than the set numbers");
+                }
+            }
+            let values = used
+                .iter()
+                .map(|&number| self.values[tag][number as usize - 1].as_str());
+            part.values.push(values.collect());
+        }
+        part
+    }
+
     /// The number of series.
     pub fn len(&self) -> usize {
         self.len
@@ -149,6 +177,22 @@ mod tests {
         assert_eq!(set.value(2, 1), Some(0));
         assert_eq!(set.value(1, 1), None);
         assert_eq!(set.values(0), ["a", "b"]);
+    }
+
+    #[test]
+    fn some_series_keep_their_order_and_bring_no_value_of_the_others() {
+        let part = SeriesPart {
+            values: vec![vec!["a", "b", "c"], vec!["x", "y"]],
+            cells: vec![1, 0, 2, 1, 3, 2, 0, 0],
+            len: 4,
+        };
+        let (set, _) = SeriesSet::union(2, &[part]);
+        let (some, ranks) = SeriesSet::union(2, &[set.some_as_part(&[0, 3]), set.some_as_part(&[1, 3])]);
+        assert_eq!(ranks, [vec![0, 2], vec![1, 2]]);
+        assert_eq!(
+            (some.values(0), some.values(1)),
+            (&["a", "c"].map(String::from)[..], &["y".to_owned()][..])
+        );
     }
 
     #[test]

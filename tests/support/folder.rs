@@ -40,3 +40,13 @@ impl Folder {
         path
     }
 }
+
+/// A folder in memory where the system has one: for thousands of cases of a test in which no disk takes part.
+pub fn in_memory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = match memory.is_dir() {
+        true => tempfile::tempdir_in(memory),
+        false => tempfile::tempdir(),
+    };
+    folder.expect("a temporary folder can be made")
+}

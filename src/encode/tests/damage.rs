@@ -23,12 +23,13 @@ fn a_column_whose_type_changed_in_the_archive_is_named() {
     let leaf = long_leaf(10);
     let (parquet, csv) = encode(std::slice::from_ref(&leaf));
     let day = ParquetDay::open(file(&parquet.out), Path::new(PARQUET)).unwrap();
-    assert!(day.is_of_this_encoder());
+    assert!(day.footer().is_of_this_encoder());
     let mut known = leaf.schema.columns.clone();
-    assert_eq!(day.check_columns(&known), Ok(()));
+    assert_eq!(day.footer().check_columns(&known), Ok(()));
     known[3].ty = ColumnType::Float;
     assert!(
-        day.check_columns(&known)
+        day.footer()
+            .check_columns(&known)
             .unwrap_err()
             .to_string()
             .contains("column 'rare'")

@@ -1,0 +1,127 @@
+//! A leaf that is copied from one file into another is the leaf that would have been encoded there, byte for byte.
+
+use std::collections::HashSet;
+
+use super::*;
+
+/// Both files of a day, each with its leaf's pieces.
+type Files = (WrittenDay<Vec<u8>>, WrittenDay<Vec<u8>>);
+
+/// The day of these leaves, where those that are given with a place are copied from there and only the others are encoded.
+fn splice(leaves: &[LeafRows], sources: &[Option<(&Files, usize)>]) -> Files {
+    let schema = &leaves[0].schema;
+    let encoder = LeafEncoder::new(Arc::clone(schema), Formats::default()).unwrap();
+    let mut parquet = ParquetDayWriter::new(Vec::new(), Path::new(PARQUET), schema).unwrap();
+    let mut csv = CsvDayWriter::new(Vec::new(), Path::new(CSV), schema).unwrap();
+    for (index, (rows, source)) in leaves.iter().zip(sources).enumerate() {
+        let Some(((old_parquet, old_csv), place)) = source else {
+            let leaf = encoder.encode(index, rows).unwrap();
+            parquet.append(leaf.parquet.unwrap()).unwrap();
+            csv.append(&leaf.csv.unwrap()).unwrap();
+            continue;
+        };
+        let (footer, part) = (footer(old_parquet), part(old_parquet, *place));
+        let written = parquet.append_copy(&footer, *place, &part).unwrap();
+        assert_eq!(written.hash, old_parquet.pieces[*place].hash);
+        let piece = &old_csv.pieces[*place];
+        let lines = &old_csv.out[piece.offset as usize..];
+        let written = csv.append_copy(lines, piece.bytes, Path::new(CSV)).unwrap();
+        assert_eq!((written.bytes, &written.hash), (piece.bytes, &piece.hash));
+    }
+    (parquet.finish().unwrap(), csv.finish().unwrap())
+}
+
+/// What stands behind the last leaf, read as the footer of its file.
+fn footer(file: &WrittenDay<Vec<u8>>) -> ParquetFooter {
+    let last = file.pieces.last().unwrap();
+    let end = last.offset + last.bytes;
+    let part = FilePart::new(end, file.out[end as usize..].to_vec());
+    ParquetFooter::read(&part, Path::new(PARQUET)).unwrap()
+}
+
+fn part(file: &WrittenDay<Vec<u8>>, leaf: usize) -> FilePart {
+    let piece = &file.pieces[leaf];
+    let range = piece.offset as usize..(piece.offset + piece.bytes) as usize;
+    FilePart::new(piece.offset, file.out[range].to_vec())
+}
+
+fn expect_equal(found: &Files, expected: &Files) {
+    assert!(found.0.out == expected.0.out, "Parquet");
+    assert!(found.1.out == expected.1.out, "CSV");
+    for (found, expected) in [(&found.0, &expected.0), (&found.1, &expected.1)] {
+        assert_eq!(found.pieces, expected.pieces);
+        assert_eq!((&found.rest, found.bytes), (&expected.rest, expected.bytes));
+    }
+}
+
+/// A day put together from copies out of a file that has some of its leaves, and again from copies of the result.
+fn expect_any_splice_equal(leaves: &[LeafRows], kept: &HashSet<usize>) {
+    let expected = encode(leaves);
+    let (places, some): (Vec<usize>, Vec<LeafRows>) = leaves
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| kept.contains(index))
+        .map(|(index, leaf)| (index, leaf.clone()))
+        .unzip();
+    let old = (!some.is_empty()).then(|| encode(&some));
+    let sources: Vec<_> = (0..leaves.len())
+        .map(|index| {
+            let place = places.iter().position(|&place| place == index)?;
+            Some((old.as_ref()?, place))
+        })
+        .collect();
+    let spliced = splice(leaves, &sources);
+    expect_equal(&spliced, &expected);
+    let again: Vec<_> = (0..leaves.len()).map(|index| Some((&spliced, index))).collect();
+    expect_equal(&splice(leaves, &again), &expected);
+}
+
+#[test]
+fn leaves_of_many_pages_are_copied_among_others() {
+    let leaf = long_leaf(1 << 17);
+    let short = LeafRows {
+        times: leaf.times[..100].to_vec(),
+        columns: leaf.columns.iter().map(|column| column.slice(0, 100)).collect(),
+        ..leaf.clone()
+    };
+    let leaves = [short.clone(), leaf.clone(), short, leaf];
+    for kept in [&[0, 1, 3][..], &[1, 2], &[3], &[0, 1, 2, 3]] {
+        expect_any_splice_equal(&leaves, &kept.iter().copied().collect());
+    }
+}
+
+#[test]
+fn what_is_copied_is_what_the_piece_says() {
+    let leaf = long_leaf(1000);
+    let files = encode(&[leaf.clone(), leaf.clone()]);
+    let mut damaged = part(&files.0, 1);
+    let piece = &files.0.pieces[1];
+    let mut bytes = files.0.out[piece.offset as usize..(piece.offset + piece.bytes) as usize].to_vec();
+    for at in [0, bytes.len() / 2, bytes.len() - 1] {
+        bytes[at] ^= 1;
+        damaged = FilePart::new(piece.offset, bytes.clone());
+        bytes[at] ^= 1;
+        let mut parquet = ParquetDayWriter::new(Vec::new(), Path::new(PARQUET), &leaf.schema).unwrap();
+        let written = parquet.append_copy(&footer(&files.0), 1, &damaged).unwrap();
+        assert_ne!(written.hash, piece.hash, "byte {at}");
+    }
+    // The footer's leaf 0 is not in the bytes of leaf 1.
+    let mut parquet = ParquetDayWriter::new(Vec::new(), Path::new(PARQUET), &leaf.schema).unwrap();
+    assert!(parquet.append_copy(&footer(&files.0), 0, &damaged).is_err());
+
+    // A CSV file that ends too soon gives a piece that is too short.
+    let piece = &files.1.pieces[1];
+    let lines = &files.1.out[piece.offset as usize..files.1.out.len() - 1];
+    let mut csv = CsvDayWriter::new(Vec::new(), Path::new(CSV), &leaf.schema).unwrap();
+    let written = csv.append_copy(lines, piece.bytes, Path::new(CSV)).unwrap();
+    assert_eq!(written.bytes, piece.bytes - 1);
+}
+
+proptest! {
+    #[test]
+    fn any_leaves_are_copied_to_the_bytes_that_encoding_them_gives(
+        leaves in any_day(), kept in prop::collection::hash_set(0usize..3, 0..3)
+    ) {
+        expect_any_splice_equal(&leaves, &kept);
+    }
+}

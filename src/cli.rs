@@ -110,6 +110,9 @@ pub struct IngestArgs {
         default_value_t = 50_000_000
     )]
     pub commit_every: u64,
+    /// Read and parse all, say what would change, and write nothing: no archive is made, no file touched, no offset committed
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// A format of day files.

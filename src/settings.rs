@@ -70,6 +70,8 @@ pub struct IngestSettings {
     pub commit_every: u64,
     /// What a line without time gets, nanoseconds since 1970-01-01 UTC.
     pub default_time: Option<i64>,
+    /// Say what would change, and write nothing.
+    pub dry_run: bool,
 }
 
 impl IngestSettings {
@@ -113,6 +115,7 @@ impl IngestSettings {
             max_rejects: parse_max_rejects(&args.max_rejects)?,
             commit_every: args.commit_every,
             default_time,
+            dry_run: args.dry_run,
         })
     }
 

@@ -133,6 +133,7 @@ fn settings(archive: &Path, schemas: &Path, formats: Formats, timezone: &str) ->
         max_rejects: MaxRejects::Lines(0),
         commit_every: u64::MAX,
         default_time: None,
+        dry_run: false,
     }
 }
 

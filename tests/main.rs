@@ -5,6 +5,7 @@
 
 mod crash;
 mod demo;
+mod dry_run;
 mod harness;
 mod import;
 mod kafka;

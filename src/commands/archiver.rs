@@ -13,7 +13,7 @@ use crate::calendar::{Day, Zone};
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::lineproto::{Instructions, Limits};
-use crate::order::{Entry, LEAF_ROWS, split_days};
+use crate::order::{Entry, LEAF_ROWS, RunCounts, split_days};
 use crate::report::{Outcome, PartitionReport, RejectReport, RunReport, SHOWN_REJECTS, escaped};
 use crate::settings::IngestSettings;
 use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, RejectKind, SourceRange};
@@ -22,7 +22,8 @@ use crate::table::schema::MeasurementSchema;
 use crate::table::settle::settle;
 use crate::table::{CollectSettings, Collected, Collector, RejectedLine, SettledTable, schema_file};
 
-/// Holds the archive's lock for one run and turns what was collected into commits.
+/// Holds the archive's lock for one run and turns what was collected into commits. In a dry run it holds no lock, and the
+/// commits are made in memory only.
 #[derive(Debug)]
 pub struct Archiver {
     store: Store,
@@ -36,11 +37,16 @@ pub struct Archiver {
     report: RunReport,
     started: Instant,
     incomplete: bool,
+    /// The archive's last commit when it was opened.
+    read_at: u64,
     leaf_rows: usize,
 }
 
 /// One day of one table, with its rows.
 type DayWork<'a> = (&'a SettledTable, Day, Vec<Entry>);
+
+/// A day that a commit changed, and what became of its lines.
+type CountedDay = (DayEntry, RunCounts);
 
 impl Archiver {
     /// Opens the archive (making it if there is none), recovers what a killed run left, and takes the lock.
@@ -52,7 +58,10 @@ impl Archiver {
             Some(folder) => schema_file::load_dir(folder)?,
             None => BTreeMap::new(),
         };
-        let store = Store::open(&settings.archive, &settings.requested)?;
+        let store = match settings.dry_run {
+            true => Store::dry_run(&settings.archive, &settings.requested)?,
+            false => Store::open(&settings.archive, &settings.requested)?,
+        };
         let zone = store.settings().timezone.parse()?;
         let archived = load_schemas(&store)?;
         let mut known: BTreeMap<String, Arc<MeasurementSchema>> = schema_file::builtin()
@@ -62,13 +71,17 @@ impl Archiver {
         known.extend(declared.into_iter().map(|(name, schema)| (name, Arc::new(schema))));
         known.extend(archived.clone());
         Ok(Self {
+            read_at: store.state().commits,
             store,
             console,
             zone,
-            settings,
             archived,
             known: Arc::new(known),
-            report: RunReport::new(command),
+            report: RunReport {
+                dry_run: settings.dry_run,
+                ..RunReport::new(command)
+            },
+            settings,
             started: Instant::now(),
             incomplete: false,
             leaf_rows: LEAF_ROWS,
@@ -114,6 +127,21 @@ impl Archiver {
         }
     }
 
+    /// The run was stopped by a signal; `next` is what to do to get the rest.
+    pub fn stopped(&mut self, next: &str) {
+        let done = match self.settings.dry_run {
+            true => "counted",
+            false => "archived",
+        };
+        let cause = format_args!("stopped by a signal before the end; what was read is {done}");
+        self.notice(&Error::new(self.report.command, cause).hint(next), true);
+    }
+
+    /// Says whether another commit follows the next one: a dry run then keeps that one's files for a while.
+    pub fn expect_more(&self, more: bool) {
+        self.store.expect_more(more);
+    }
+
     /// Counts bytes of line protocol that were read.
     pub fn add_bytes(&mut self, bytes: u64) {
         self.report.bytes_in += bytes;
@@ -126,6 +154,18 @@ impl Archiver {
     /// # Errors
     /// Lines or offsets that do not balance, day files that are not as the ledger says, a disk that can't be written.
     pub fn commit(&mut self, collected: Vec<Collected>, sources: Vec<SourceRange>, inputs: Vec<Input>) -> Result<()> {
+        let done = self.commit_step(collected, sources, inputs);
+        match done {
+            Err(error) if self.store.has_moved_on()? => Err(Error::new(
+                self.store.dir().display(),
+                format_args!("another run made commits while this dry run looked at it ({error})"),
+            )
+            .hint("try again")),
+            done => done,
+        }
+    }
+
+    fn commit_step(&mut self, collected: Vec<Collected>, sources: Vec<SourceRange>, inputs: Vec<Input>) -> Result<()> {
         for range in &sources {
             check_offsets(range)?;
         }
@@ -155,7 +195,7 @@ impl Archiver {
                     command: self.report.command.to_owned(),
                     sources: news,
                     inputs,
-                    days,
+                    days: days.iter().map(|(entry, _)| entry.clone()).collect(),
                     files,
                     counts,
                     reject_kinds,
@@ -163,7 +203,8 @@ impl Archiver {
                 staging.commit(commit.clone())?;
                 self.console
                     .detail(format_args!("commit {}: {} day files", commit.id, commit.days.len()));
-                self.report.add_days(&commit);
+                self.report
+                    .add_days(days.iter().map(|(entry, counts)| (entry, counts.points, counts.folded)));
                 self.say_kinds(&commit.reject_kinds);
             }
             for table in &settled.tables {
@@ -198,6 +239,15 @@ impl Archiver {
 
     /// Ends the run: releases the archive and gives the report with its outcome.
     pub fn finish(mut self) -> RunReport {
+        // Whether it can be looked at says nothing about this run.
+        if self.store.has_moved_on().unwrap_or(false) {
+            let cause = format_args!(
+                "another run made commits meanwhile; this dry run counted against the archive as it was after commit {}",
+                self.read_at
+            );
+            let warning = Error::new(self.store.dir().display(), cause);
+            self.notice(&warning.hint("try again for what is new now"), false);
+        }
         let lost = self.report.lost();
         let too_many = self
             .settings
@@ -226,7 +276,7 @@ impl Archiver {
         staging: &Staging,
         tables: &[SettledTable],
         counts: &mut Counts,
-    ) -> Result<(Vec<DayEntry>, Vec<FileEntry>)> {
+    ) -> Result<(Vec<CountedDay>, Vec<FileEntry>)> {
         let archive = self.store.settings();
         let context = DayContext {
             locate: &|target| self.store.path(target),
@@ -267,7 +317,11 @@ impl Archiver {
         let schemas = changed
             .map(|table| stage_schema(staging, &table.schema))
             .collect::<Result<_>>()?;
-        Ok((written.into_iter().filter_map(|day| day.entry).collect(), schemas))
+        let changed = written
+            .into_iter()
+            .filter_map(|day| Some((day.entry?, day.counts)))
+            .collect();
+        Ok((changed, schemas))
     }
 
     /// The kinds of rejects that this archive has not seen before.
@@ -285,8 +339,12 @@ impl Archiver {
                 (Some(measurement), Some(column)) => format!(" in {}", escaped(&format!("{measurement}.{column}"))),
                 _ => String::new(),
             };
+            let kept = match self.settings.dry_run {
+                true => "would be kept",
+                false => "are kept",
+            };
             self.console.always(format_args!(
-                "diurnal: new kind of reject: {}{column}; such lines are kept in {}",
+                "diurnal: new kind of reject: {}{column}; such lines {kept} in {}",
                 kind.reason,
                 self.store.dir().join(paths::PRIVATE).join("rejects").display()
             ));

@@ -78,19 +78,30 @@ pub fn table(header: &[&str], right: &[bool], rows: &[Vec<String>]) -> String {
 
 /// What a person wants to know at the end of a run; fits a screen.
 pub fn run_summary(report: &RunReport) -> String {
-    let mut text = if report.lines == 0 {
-        format!("nothing new ({:.2} s)\n", report.elapsed_s)
-    } else {
-        totals(report)
+    let mut text = match report.dry_run {
+        true => "dry run, nothing was written; this is what a run would do:\n".to_owned(),
+        false => String::new(),
+    };
+    text += &match report.lines {
+        0 => format!("nothing new ({:.2} s)\n", report.elapsed_s),
+        _ => totals(report),
     };
     if !report.days.is_empty() {
         let rows: Vec<Vec<String>> = report
             .days
             .iter()
             .take(SHOWN_ROWS)
-            .map(|day| vec![escaped(&day.measurement), day.day.clone(), grouped(day.rows)])
+            .map(|day| {
+                let counts = [Some(day.rows), day.points, day.folded];
+                [escaped(&day.measurement), day.day.clone()]
+                    .into_iter()
+                    .chain(counts.into_iter().flatten().map(grouped))
+                    .collect()
+            })
             .collect();
-        text += &table(&["measurement", "day", "rows"], &[false, false, true], &rows);
+        let header = ["measurement", "day", "rows", "new points", "folded"];
+        let shown = if report.dry_run { 5 } else { 3 };
+        text += &table(&header[..shown], &[false, false, true, true, true], &rows);
         text += &more(report.days.len(), "days");
     }
     if !report.partitions.is_empty() {
@@ -197,6 +208,8 @@ mod tests {
                 rows: 1_001,
                 parquet: None,
                 csv: None,
+                points: None,
+                folded: None,
             }],
             partitions: vec![PartitionReport {
                 topic: "t".to_owned(),
@@ -234,6 +247,36 @@ rejected: t[0] offset 7: empty_value (at byte 9): cpu usage=\\u{7} 1
             }),
             "nothing new (0.10 s)\n"
         );
+    }
+
+    #[test]
+    fn a_dry_run_says_so_first_and_counts_by_day() {
+        let report = RunReport {
+            dry_run: true,
+            lines: 1_003,
+            points: 1_001,
+            folded: 2,
+            bytes_in: 250_000,
+            elapsed_s: 0.5,
+            days: vec![DayReport {
+                measurement: "cpu".to_owned(),
+                day: "2020-06-19".to_owned(),
+                rows: 5_000,
+                parquet: None,
+                csv: None,
+                points: Some(1_001),
+                folded: Some(2),
+            }],
+            ..RunReport::new("import")
+        };
+        let expected = "\
+dry run, nothing was written; this is what a run would do:
+1,003 lines: 1,001 new points, 2 folded, 0 rejected
+250.0 kB in 0.50 s, 2,006 lines/s
+  measurement  day          rows  new points  folded
+  cpu          2020-06-19  5,000       1,001       2
+";
+        assert_eq!(run_summary(&report), expected);
     }
 
     #[test]

@@ -62,6 +62,10 @@ pub enum Command {
     Verify,
     /// Show the days of the archive and how far each partition was read
     Status,
+    /// Copy the archive to a new folder, which then is an archive too; runs may go on meanwhile
+    #[command(after_help = "Example:\n  diurnal backup /mnt/backup/archive-$(date +%F)\n\n\
+        Every file is checked against its hash in the ledger while it is copied: of a damaged archive no backup is made.")]
+    Backup(BackupArgs),
     /// Try it without Kafka: embedded broker, simulated agents, a real archive run into diurnal-demo/archive
     #[command(
         after_help = "Example:\n  diurnal demo && duckdb -c \"from 'diurnal-demo/archive/cpu/*.parquet' limit 5\""
@@ -184,6 +188,14 @@ pub struct ImportArgs {
     /// What it shares with `archive`.
     #[command(flatten)]
     pub ingest: IngestArgs,
+}
+
+/// Flags of `diurnal backup`.
+#[derive(Args, Clone, Debug)]
+pub struct BackupArgs {
+    /// The folder to make; one that exists must be empty, and the folder above it must exist
+    #[arg(value_name = "DEST")]
+    pub dest: PathBuf,
 }
 
 /// Flags of `diurnal demo`.

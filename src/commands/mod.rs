@@ -2,6 +2,7 @@
 
 mod archive;
 mod archiver;
+mod backup;
 mod day_file;
 mod demo;
 mod import;
@@ -38,6 +39,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Import(args) => ("import", import::run(console, archive, args)),
         Command::Verify => ("verify", verify::run(console, archive)),
         Command::Status => ("status", status::run(console, archive)),
+        Command::Backup(args) => ("backup", backup::run(console, archive, args)),
         Command::Demo(args) => ("demo", demo::run(console, given, args)),
     };
     ended.unwrap_or_else(|error| failed(console, name, &error))

@@ -242,6 +242,10 @@ impl Disk for ReadOnlyDisk {
         refused()
     }
 
+    fn copy_time(&self, _: &Path, _: &Path) -> io::Result<()> {
+        refused()
+    }
+
     fn remove_file(&self, _: &Path) -> io::Result<()> {
         refused()
     }

@@ -4,6 +4,7 @@
 //! [`Staging`], write its files, and hand it the [`record::Commit`] that names them.
 
 mod archive;
+mod backup;
 mod check;
 mod commit;
 pub mod disk;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use archive::{Archive, Pending};
+pub use backup::{BackedUp, Backup, Copied};
 pub use check::{Finding, check_files};
 pub use hash::check_day_file;
 pub use recovery::Recovery;

@@ -1,6 +1,7 @@
 //! What the commits of a ledger add up to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::Path;
 
 use super::disk::Disk;
@@ -76,6 +77,13 @@ impl State {
         }
     }
 
+    /// The path of every file on record, relative to the archive.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        let days = self.days.values().flat_map(|day| [&day.parquet, &day.csv]).flatten();
+        days.map(|file| file.path.as_str())
+            .chain(self.files.keys().map(String::as_str))
+    }
+
     /// The length on record of a file, by its path relative to the archive.
     pub fn bytes_of(&self, path: &str) -> Option<u64> {
         if let Some(file) = self.files.get(path) {
@@ -138,7 +146,7 @@ impl State {
 }
 
 /// One file that a commit put in place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Target<'a> {
     /// A day's Parquet or CSV file with its leaves, in order.
     Day(&'a DayFileEntry, Vec<Option<&'a Piece>>),
@@ -171,6 +179,14 @@ impl Target<'_> {
         }
     }
 
+    /// [`Target::problems`], with every byte that is checked written to `copy`.
+    pub fn copy(&self, disk: &dyn Disk, path: &Path, copy: &mut dyn Write) -> Vec<String> {
+        match self {
+            Self::Day(entry, pieces) => hash::copy_day_file(disk, path, entry, pieces, copy),
+            Self::File(entry) => hash::copy_file(disk, path, entry.bytes, &entry.hash, copy),
+        }
+    }
+
     /// How the file at `path` differs from the record: nothing if it does not.
     pub fn problems(&self, disk: &dyn Disk, path: &Path) -> Vec<String> {
         match self {
@@ -191,6 +207,12 @@ pub(super) fn targets_of_day(day: &DayEntry) -> impl Iterator<Item = Target<'_>>
         .as_ref()
         .map(|entry| Target::Day(entry, day.leaves.iter().map(|leaf| leaf.csv.as_ref()).collect()));
     parquet.into_iter().chain(csv)
+}
+
+/// Every file that is on record.
+pub(super) fn all_targets(state: &State) -> impl Iterator<Item = Target<'_>> {
+    let days = state.days.values().flat_map(targets_of_day);
+    days.chain(state.files.values().map(Target::File))
 }
 
 /// Every file that is there because of `commit`.

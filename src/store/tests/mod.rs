@@ -1,5 +1,6 @@
 //! The store as its users drive it: commits, crashes, faults, damage.
 
+mod backup;
 mod crash;
 mod damage;
 mod kill;

@@ -62,6 +62,12 @@ pub enum Command {
     Verify,
     /// Show the days of the archive and how far each partition was read
     Status,
+    /// List and count the lines that could not be archived; --retry drives them through again
+    #[command(
+        after_help = "Examples:\n  diurnal rejects\n  diurnal rejects --limit 1000 --json | jq -r '.lines[].line'\n  \
+        diurnal rejects --retry"
+    )]
+    Rejects(RejectsArgs),
     /// Copy the archive to a new folder, which then is an archive too; runs may go on meanwhile
     #[command(after_help = "Example:\n  diurnal backup /mnt/backup/archive-$(date +%F)\n\n\
         Every file is checked against its hash in the ledger while it is copied: of a damaged archive no backup is made.")]
@@ -72,6 +78,10 @@ pub enum Command {
     )]
     Demo(DemoArgs),
 }
+
+/// `--commit-every` where it is not given: some ten gigabytes of lines, so that a first run over weeks of data that is killed
+/// does not start again.
+pub const DEFAULT_COMMIT_EVERY: u64 = 50_000_000;
 
 /// Flags of the commands that put lines into an archive.
 #[derive(Args, Clone, Debug)]
@@ -111,7 +121,7 @@ pub struct IngestArgs {
         long,
         value_name = "LINES",
         env = "DIURNAL_COMMIT_EVERY",
-        default_value_t = 50_000_000
+        default_value_t = DEFAULT_COMMIT_EVERY
     )]
     pub commit_every: u64,
     /// Read and parse all, say what would change, and write nothing: no archive is made, no file touched, no offset committed
@@ -188,6 +198,21 @@ pub struct ImportArgs {
     /// What it shares with `archive`.
     #[command(flatten)]
     pub ingest: IngestArgs,
+}
+
+/// Flags of `diurnal rejects`.
+#[derive(Args, Clone, Debug)]
+pub struct RejectsArgs {
+    /// Drive all of them through the pipeline again, each with its origin, record time and precision: what fits now (after a
+    /// change of the schema, or with a newer diurnal) is archived, the rest stays as it is
+    #[arg(long)]
+    pub retry: bool,
+    /// With --retry: say what would change, and write nothing
+    #[arg(long, requires = "retry")]
+    pub dry_run: bool,
+    /// Lines to show, the newest first; all are counted
+    #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "retry")]
+    pub limit: usize,
 }
 
 /// Flags of `diurnal backup`.

@@ -14,6 +14,7 @@ mod law;
 mod lineproto;
 mod lock;
 mod queries;
+mod rejects;
 mod support;
 mod tables;
 mod verify;

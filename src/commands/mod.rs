@@ -3,10 +3,14 @@
 mod archive;
 mod archiver;
 mod backup;
+mod balance;
 mod day_file;
 mod demo;
 mod import;
+mod rejects;
+mod small_files;
 mod status;
+mod stored_rejects;
 mod verify;
 
 pub use archiver::Archiver;
@@ -39,6 +43,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Import(args) => ("import", import::run(console, archive, args)),
         Command::Verify => ("verify", verify::run(console, archive)),
         Command::Status => ("status", status::run(console, archive)),
+        Command::Rejects(args) => ("rejects", rejects::run(console, archive, args)),
         Command::Backup(args) => ("backup", backup::run(console, archive, args)),
         Command::Demo(args) => ("demo", demo::run(console, given, args)),
     };

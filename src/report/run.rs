@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::source::Origin;
 use crate::store::record::{Counts, DayEntry};
 use crate::table::{RejectedLine, RejectedText};
 
@@ -62,6 +61,9 @@ pub struct RunReport {
     pub conflicts: u64,
     /// Lines that could not be archived.
     pub rejected: u64,
+    /// Those of them that were on record already: a replay, or the same file once more.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rejected_again: u64,
     /// Bytes of line protocol read, uncompressed.
     pub bytes_in: u64,
     /// Seconds from the opening of the archive to the end.
@@ -139,16 +141,14 @@ pub struct RejectReport {
 
 impl From<&RejectedLine> for RejectReport {
     fn from(reject: &RejectedLine) -> Self {
+        let text = reject.to_text();
+        let source = text.source();
         let RejectedText {
             line,
             line_base64,
             offset,
             ..
-        } = reject.to_text();
-        let source = match &reject.origin {
-            Origin::Kafka { topic, partition, .. } => format!("{}[{partition}]", topic.topic),
-            Origin::File { path, .. } => path.to_string(),
-        };
+        } = text;
         let place = reject.byte.map(|byte| format!("at byte {byte}"));
         Self {
             source,
@@ -159,6 +159,10 @@ impl From<&RejectedLine> for RejectReport {
             line_base64,
         }
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl RunReport {
@@ -177,6 +181,7 @@ impl RunReport {
         self.folded += counts.folded;
         self.conflicts += counts.conflicts;
         self.rejected += counts.rejected;
+        self.rejected_again += counts.rejected_again;
     }
 
     /// Adds the days of a commit, each with its points and folded lines; a day that several commits wrote shows its last state.

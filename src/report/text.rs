@@ -152,9 +152,14 @@ fn totals(report: &RunReport) -> String {
         0 => String::new(),
         points => format!("; {} with more than one value for a field", counted(points, "point")),
     };
+    let again = match report.rejected_again {
+        0 => String::new(),
+        lines if lines == report.rejected => " (on record already)".to_owned(),
+        lines => format!(" ({} of them on record already)", grouped(lines)),
+    };
     let per_second = report.lines as f64 / report.elapsed_s.max(1e-3);
     format!(
-        "{}: {}, {} folded, {} rejected{conflicts}\n{} in {:.2} s, {} lines/s\n",
+        "{}: {}, {} folded, {} rejected{again}{conflicts}\n{} in {:.2} s, {} lines/s\n",
         counted(report.lines, "line"),
         counted(report.points, "new point"),
         grouped(report.folded),
@@ -195,10 +200,11 @@ mod tests {
     #[test]
     fn a_summary_says_what_was_archived_and_what_was_strange() {
         let report = RunReport {
-            lines: 1_002,
+            lines: 1_004,
             points: 1_000,
             folded: 1,
-            rejected: 1,
+            rejected: 3,
+            rejected_again: 2,
             conflicts: 1,
             bytes_in: 250_000,
             elapsed_s: 0.5,
@@ -231,8 +237,8 @@ mod tests {
             ..RunReport::new("archive")
         };
         let expected = "\
-1,002 lines: 1,000 new points, 1 folded, 1 rejected; 1 point with more than one value for a field
-250.0 kB in 0.50 s, 2,004 lines/s
+1,004 lines: 1,000 new points, 1 folded, 3 rejected (2 of them on record already); 1 point with more than one value for a field
+250.0 kB in 0.50 s, 2,008 lines/s
   measurement  day          rows
   cpu          2020-06-19  1,001
   partition  from    to  messages  gaps  lost

@@ -355,11 +355,11 @@ struct Copy {
 
 impl Write for Copy {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes).or_else(|error| match error.kind() {
-            io::ErrorKind::Interrupted => Err(error),
+        self.file.write(bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
             kind => {
                 self.failed = Some(error);
-                Err(kind.into())
+                kind.into()
             }
         })
     }

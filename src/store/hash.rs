@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::disk::{Disk, Kind, RealDisk};
-use super::record::{DayFileEntry, Piece};
+use super::record::{DayFileEntry, FileEntry, Piece};
 use crate::error::{Error, Result};
 
 /// Bytes read and hashed at once.
@@ -37,6 +37,19 @@ pub fn check_day_file<'a>(
     leaves: impl Iterator<Item = Option<&'a Piece>>,
 ) -> Result<()> {
     let problems = day_file_problems(&RealDisk, path, entry, &leaves.collect::<Vec<_>>());
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Error::new(path.display(), problems.join("; "))
+            .hint("nothing was changed; run `diurnal verify`, then restore the file from a backup")),
+    }
+}
+
+/// Checks a schema or reject file against its record before it is believed.
+///
+/// # Errors
+/// The file is missing, or its length or hash is not the one on record.
+pub fn check_file(path: &Path, entry: &FileEntry) -> Result<()> {
+    let problems = file_problems(&RealDisk, path, entry.bytes, &entry.hash);
     match problems.is_empty() {
         true => Ok(()),
         false => Err(Error::new(path.display(), problems.join("; "))

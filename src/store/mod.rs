@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use archive::{Archive, Pending};
 pub use backup::{BackedUp, Backup, Copied};
 pub use check::{Finding, check_files};
-pub use hash::check_day_file;
+pub use hash::{check_day_file, check_file};
 pub use recovery::Recovery;
 pub use settings::{ArchiveSettings, Requested};
 pub use staging::{StagedFile, Staging, Written};

@@ -62,6 +62,8 @@ pub enum Command {
     Verify,
     /// Show the days of the archive and how far each partition was read
     Status,
+    /// Show the columns of the archive, or export them as schema files
+    Schema(SchemaArgs),
     /// List and count the lines that could not be archived; --retry drives them through again
     #[command(
         after_help = "Examples:\n  diurnal rejects\n  diurnal rejects --limit 1000 --json | jq -r '.lines[].line'\n  \
@@ -200,6 +202,33 @@ pub struct ImportArgs {
     pub ingest: IngestArgs,
 }
 
+/// Flags of `diurnal schema`.
+#[derive(Args, Clone, Debug)]
+pub struct SchemaArgs {
+    /// What to do with the columns.
+    #[command(subcommand)]
+    pub command: SchemaCommand,
+}
+
+/// The commands of `diurnal schema`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum SchemaCommand {
+    /// Show the columns, their types and where they come from, and in how many days and rows they have values
+    Show {
+        /// One measurement; all are shown without it
+        measurement: Option<String>,
+    },
+    /// Write schema files (TOML): to be read, or edited and given to a new archive with --schemas
+    #[command(after_help = "Examples:\n  diurnal schema export cpu\n  diurnal schema export -o my-schemas")]
+    Export {
+        /// One measurement; all are exported without it
+        measurement: Option<String>,
+        /// A folder for a file for each measurement; without it one measurement goes to standard output
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+}
+
 /// Flags of `diurnal rejects`.
 #[derive(Args, Clone, Debug)]
 pub struct RejectsArgs {
@@ -258,12 +287,14 @@ mod tests {
     ];
 
     fn flags() -> Vec<String> {
-        let cli = Cli::command();
-        let commands = cli.get_subcommands().chain([&cli]);
-        commands
-            .flat_map(|command| command.get_arguments())
-            .filter_map(|argument| argument.get_long().map(|long| format!("--{long}")))
-            .collect()
+        fn collect(command: &clap::Command, into: &mut Vec<String>) {
+            let longs = command.get_arguments().filter_map(|argument| argument.get_long());
+            into.extend(longs.map(|long| format!("--{long}")));
+            command.get_subcommands().for_each(|below| collect(below, into));
+        }
+        let mut flags = Vec::new();
+        collect(&Cli::command(), &mut flags);
+        flags
     }
 
     #[test]

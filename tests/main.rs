@@ -15,6 +15,7 @@ mod lineproto;
 mod lock;
 mod queries;
 mod rejects;
+mod schema;
 mod support;
 mod tables;
 mod verify;

@@ -66,7 +66,7 @@ impl Archiver {
             false => Store::open(&settings.archive, &settings.requested)?,
         };
         let zone = store.settings().timezone.parse()?;
-        let archived = load_schemas(&store)?;
+        let archived = load_schemas(&store.state(), &|target| store.path(target))?;
         let mut known: BTreeMap<String, Arc<MeasurementSchema>> = schema_file::builtin()
             .iter()
             .map(|(name, schema)| (name.clone(), Arc::new(schema.clone())))

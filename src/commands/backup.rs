@@ -77,11 +77,7 @@ fn resolved(archive: &Path, dest: &Path) -> Result<PathBuf> {
         }
         _ => dest.canonicalize().map_err(|error| usage(&error))?,
     };
-    // An archive that isn't there is said by who reads it.
-    if let Ok(archive) = archive.canonicalize()
-        && resolved.starts_with(&archive)
-        && resolved != archive
-    {
+    if resolved.parent().is_some_and(|above| super::is_inside(archive, above)) {
         return Err(Error::usage(
             dest.display(),
             "is inside the archive, where everything is diurnal's own",

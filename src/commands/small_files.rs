@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::store::record::FileEntry;
-use crate::store::{Staging, Store, paths};
+use crate::store::{Staging, State, paths};
 use crate::table::schema::MeasurementSchema;
 use crate::table::{RejectedLine, schema_file};
 
@@ -44,13 +44,18 @@ fn stage_text(staging: &Staging, target: String, text: &[u8]) -> Result<FileEntr
 }
 
 /// The archive's own schema files, checked against the ledger.
-pub fn load_schemas(store: &Store) -> Result<BTreeMap<String, Arc<MeasurementSchema>>> {
+///
+/// # Errors
+/// One that is missing, damaged, or was edited.
+pub fn load_schemas(
+    state: &State,
+    locate: &dyn Fn(&str) -> PathBuf,
+) -> Result<BTreeMap<String, Arc<MeasurementSchema>>> {
     let prefix = format!("{}/schema/", paths::PRIVATE);
-    let state = store.state();
     let entries = state.files.values().filter(|entry| entry.path.starts_with(&prefix));
     entries
         .map(|entry| {
-            let path = store.path(&entry.path);
+            let path = locate(&entry.path);
             let text = fs::read_to_string(&path).map_err(|error| Error::io(&path, "read it", &error))?;
             if blake3::hash(text.as_bytes()).to_hex().as_str() != entry.hash {
                 return Err(Error::new(path.display(), "is not the file that the ledger records")

@@ -28,23 +28,19 @@ impl<'a> Head<'a> {
             Ok(scanned) if scanned.end < head.len() => Err(Problem::at(Reason::TrailingText, scanned.end)),
             other => other,
         };
-        let (Scanned { measurement, .. }, text) = as_text(scanned, head)?;
+        let Scanned { measurement, .. } = as_text(scanned, head)?;
         Ok(Self {
-            measurement: Text::new(slice(text, measurement), measurement.escaped, Escapes::Measurement),
+            measurement: Text::new(measurement.of(head), measurement.escaped, Escapes::Measurement),
             tags: tags
                 .iter()
-                .map(|tag| (key_text(text, tag.key), key_text(text, tag.value)))
+                .map(|tag| (key_text(head, tag.key), key_text(head, tag.value)))
                 .collect(),
         })
     }
 }
 
-fn slice(text: &str, span: Span) -> &str {
-    &text[span.start..span.end]
-}
-
-fn key_text(text: &str, span: Span) -> Text<'_> {
-    Text::new(slice(text, span), span.escaped, Escapes::Key)
+fn key_text(head: &[u8], span: Span) -> Text<'_> {
+    Text::new(span.of(head), span.escaped, Escapes::Key)
 }
 
 /// Where a tag stands in its line.

@@ -19,7 +19,9 @@
 //! ```
 
 mod bytes;
+mod decimal;
 mod duplicates;
+mod fast;
 mod fields;
 mod head;
 mod instructions;
@@ -27,10 +29,12 @@ mod limits;
 mod number;
 mod parse;
 mod reason;
+mod simd;
 mod split;
 mod text;
 
 pub use fields::{Field, FieldValue, Fields};
+pub(crate) use fields::{Kind, Slot};
 pub use head::Head;
 pub use instructions::Instructions;
 pub use limits::Limits;

@@ -2,36 +2,62 @@
 
 use std::str::FromStr;
 
-use super::fields::FieldValue;
+use super::decimal;
+use super::fields::Value;
 use super::reason::Reason;
-
-/// Integers up to this one are floats without rounding.
-const EXACT_FLOAT: u64 = 1 << 53;
-
-/// Powers of ten that are floats without rounding: one division of exact numbers rounds once, as the standard library does.
-const POWERS_OF_TEN: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
-    1e21, 1e22,
-];
-
-/// As many decimal digits always fit a u64.
-const U64_DIGITS: usize = 19;
+use super::simd::{MOST_DIGITS, Simd, WINDOW};
 
 /// As many decimal digits always fit an i64.
 const I64_DIGITS: usize = 18;
 
+/// Bytes that [`quick`] looks at: those of a number and the letter behind it.
+pub(super) const QUICK_WINDOW: usize = WINDOW + 1;
+
+/// The number in the last `len` bytes of `before`, the first of which is `first`, in a few steps without a branch for each
+/// digit. `None` for what takes more than that to tell: long numbers, exponents, booleans, and what is no number.
+#[inline(always)]
+pub(super) fn quick(simd: impl Simd, before: &[u8; QUICK_WINDOW], len: usize, first: u8) -> Option<Value> {
+    let negative = first == b'-';
+    let last = before[WINDOW];
+    let int = last == b'i';
+    let uint = last == b'u';
+    let letter = usize::from(int | uint);
+    let window: &[u8; WINDOW] = before[1 - letter..].first_chunk()?;
+    let digits = simd.digits(window, len.wrapping_sub(letter + usize::from(negative)))?;
+    if int {
+        // One more than i64::MAX with a minus sign is left to the thorough way.
+        let magnitude = i64::try_from(digits.value).ok()?;
+        return (!digits.dot).then_some(Value::int(if negative { -magnitude } else { magnitude }));
+    }
+    if uint {
+        return (!digits.dot && !negative).then_some(Value::uint(digits.value));
+    }
+    let magnitude = decimal::float(digits.value, digits.decimals);
+    let sign = u64::from(negative) << 63;
+    Some(Value::float(f64::from_bits(magnitude.to_bits() | sign)))
+}
+
+/// The time in the last `len` bytes of `window`, the first of which is `first`, before scaling; `None` as for [`quick`].
+#[inline(always)]
+pub(super) fn quick_time(simd: impl Simd, window: &[u8; WINDOW], len: usize, first: u8) -> Option<i64> {
+    let negative = first == b'-';
+    let digits = simd.digits(window, len.wrapping_sub(usize::from(negative)))?;
+    let magnitude = i64::try_from(digits.value).ok()?;
+    (!digits.dot).then_some(if negative { -magnitude } else { magnitude })
+}
+
 /// A field value that is no quoted string.
-pub(super) fn scalar(token: &[u8]) -> Result<FieldValue<'static>, Reason> {
+pub(super) fn scalar(token: &[u8]) -> Result<Value, Reason> {
     match token.first() {
         Some(b't' | b'T' | b'f' | b'F') => boolean(token).ok_or(Reason::BadNumber),
         _ => number(token),
     }
 }
 
-fn boolean(token: &[u8]) -> Option<FieldValue<'static>> {
+fn boolean(token: &[u8]) -> Option<Value> {
     match token {
-        b"t" | b"T" | b"true" | b"True" | b"TRUE" => Some(FieldValue::Boolean(true)),
-        b"f" | b"F" | b"false" | b"False" | b"FALSE" => Some(FieldValue::Boolean(false)),
+        b"t" | b"T" | b"true" | b"True" | b"TRUE" => Some(Value::boolean(true)),
+        b"f" | b"F" | b"false" | b"False" | b"FALSE" => Some(Value::boolean(false)),
         _ => None,
     }
 }
@@ -50,7 +76,7 @@ struct Digits {
     count: usize,
     /// The place after them.
     end: usize,
-    /// Their value, carried on from the digits before; it wraps around past [`U64_DIGITS`] of them.
+    /// Their value, carried on from the digits before; it wraps around past [`MOST_DIGITS`] of them.
     value: u64,
 }
 
@@ -74,18 +100,18 @@ impl Digits {
     }
 }
 
-fn number(token: &[u8]) -> Result<FieldValue<'static>, Reason> {
+fn number(token: &[u8]) -> Result<Value, Reason> {
     let negative = token.first() == Some(&b'-');
     let whole = Digits::read(token, usize::from(negative), 0);
     if whole.count > 0 && whole.end + 1 == token.len() {
         match token[whole.end] {
             b'i' => {
                 let number = &token[..whole.end];
-                return integer(number, &whole).map(FieldValue::Int).ok_or(Reason::IntOverflow);
+                return integer(number, &whole).map(Value::int).ok_or(Reason::IntOverflow);
             }
             b'u' if !negative => {
                 let number = unsigned(&token[..whole.end], &whole);
-                return number.map(FieldValue::Uint).ok_or(Reason::UintOverflow);
+                return number.map(Value::uint).ok_or(Reason::UintOverflow);
             }
             _ => {}
         }
@@ -104,9 +130,9 @@ fn number(token: &[u8]) -> Result<FieldValue<'static>, Reason> {
         return Err(no_number(token));
     }
     if digits.end == token.len() {
-        if digits.count <= U64_DIGITS && digits.value <= EXACT_FLOAT {
-            let magnitude = digits.value as f64 / POWERS_OF_TEN[decimals];
-            return Ok(FieldValue::Float(if negative { -magnitude } else { magnitude }));
+        if digits.count <= MOST_DIGITS {
+            let magnitude = decimal::float(digits.value, decimals);
+            return Ok(Value::float(if negative { -magnitude } else { magnitude }));
         }
     } else if !is_exponent(&token[digits.end..]) {
         return Err(Reason::BadNumber);
@@ -115,7 +141,7 @@ fn number(token: &[u8]) -> Result<FieldValue<'static>, Reason> {
     if !float.is_finite() {
         return Err(Reason::FloatOutOfRange);
     }
-    Ok(FieldValue::Float(float))
+    Ok(Value::float(float))
 }
 
 /// `number` is an optional minus sign and `digits`. `None` if an i64 does not hold it.
@@ -130,7 +156,7 @@ fn integer(number: &[u8], digits: &Digits) -> Option<i64> {
 
 /// `number` is `digits`. `None` if a u64 does not hold it.
 fn unsigned(number: &[u8], digits: &Digits) -> Option<u64> {
-    if digits.count > U64_DIGITS {
+    if digits.count > MOST_DIGITS {
         return parse(number);
     }
     Some(digits.value)

@@ -146,12 +146,12 @@ impl Problem {
     }
 }
 
-/// What was parsed of `bytes`, with their text; or the reason and column of the first problem: the parser's, or a byte before
-/// it that is not UTF-8.
-pub(super) fn as_text<T>(parsed: Result<T, Problem>, bytes: &[u8]) -> Result<(T, &str), (Reason, usize)> {
+/// What was parsed of `bytes`, which are UTF-8 then; or the reason and column of the first problem: the parser's, or a byte
+/// before it that is not UTF-8.
+pub(super) fn as_text<T>(parsed: Result<T, Problem>, bytes: &[u8]) -> Result<T, (Reason, usize)> {
     let not_utf8 = |error: Utf8Error| (Reason::NotUtf8, error.valid_up_to() + 1);
     match (parsed, std::str::from_utf8(bytes)) {
-        (Ok(parsed), Ok(text)) => Ok((parsed, text)),
+        (Ok(parsed), Ok(_)) => Ok(parsed),
         (Ok(_), Err(error)) => Err(not_utf8(error)),
         (Err(problem), Err(error)) if error.valid_up_to() < problem.seen => Err(not_utf8(error)),
         (Err(problem), _) => Err((problem.reason, problem.at + 1)),

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// as they stand. Strings can be written in several ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Text<'a> {
-    raw: &'a str,
+    raw: &'a [u8],
     escapes: Escapes,
 }
 
@@ -39,14 +39,21 @@ impl Escapes {
 
 impl<'a> Text<'a> {
     /// `raw` with the `escapes` of its place, if it is `escaped` at all.
-    pub(super) fn new(raw: &'a str, escaped: bool, escapes: Escapes) -> Self {
+    #[inline(always)]
+    pub(super) fn new(raw: &'a [u8], escaped: bool, escapes: Escapes) -> Self {
         let escapes = if escaped { escapes } else { Escapes::None };
         Self { raw, escapes }
     }
 
+    /// A text without escapes.
+    #[cfg(test)]
+    pub(crate) fn plain(text: &'a str) -> Self {
+        Self::new(text.as_bytes(), false, Escapes::None)
+    }
+
     /// The bytes as they stand in the line, without a string's quotes; always UTF-8.
     pub fn raw(&self) -> &'a [u8] {
-        self.raw.as_bytes()
+        self.raw
     }
 
     /// Whether the text holds no escape sequence, so that [`Text::raw`] is what it says.
@@ -56,11 +63,11 @@ impl<'a> Text<'a> {
 
     /// What the text says. Borrowed where it is plain.
     pub fn unescape(&self) -> Cow<'a, str> {
+        let mut rest = std::str::from_utf8(self.raw).expect("lines that are not UTF-8 are rejected before");
         if self.is_plain() {
-            return Cow::Borrowed(self.raw);
+            return Cow::Borrowed(rest);
         }
-        let mut said = String::with_capacity(self.raw.len());
-        let mut rest = self.raw;
+        let mut said = String::with_capacity(rest.len());
         while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
             let (before, from) = rest.split_at(at);
             said.push_str(before);
@@ -86,7 +93,7 @@ mod tests {
     use super::*;
 
     fn said(raw: &str, escapes: Escapes) -> String {
-        Text::new(raw, true, escapes).unescape().into_owned()
+        Text::new(raw.as_bytes(), true, escapes).unescape().into_owned()
     }
 
     #[test]
@@ -111,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_is_plain_is_borrowed() {
-        let text = Text::new(r"C:\temp", false, Escapes::Key);
+        let text = Text::new(br"C:\temp", false, Escapes::Key);
         assert!(text.is_plain());
         assert!(matches!(text.unescape(), Cow::Borrowed(r"C:\temp")));
     }

@@ -6,22 +6,13 @@ use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
 use super::schema::ColumnType;
+use crate::lineproto::{FieldValue, Text};
 
 /// Rows of a chunk at most, so that a row's place in it fits 16 bits.
 pub const CHUNK_ROWS: usize = 1 << 16;
 
 /// A chunk is closed early once it holds this many bytes of text, far below what 32-bit offsets can say.
 const CHUNK_TEXT_BYTES: usize = 256 << 20;
-
-/// One row's value for one column, before it is appended.
-#[derive(Clone, Copy, Debug)]
-pub enum Cell<'a> {
-    Float(f64),
-    Int(i64),
-    Uint(u64),
-    Boolean(bool),
-    Text(crate::lineproto::Text<'a>),
-}
 
 /// Up to [`CHUNK_ROWS`] rows with the columns that occur in them.
 #[derive(Clone, Debug)]
@@ -34,7 +25,7 @@ pub struct Chunk {
     pub columns: Vec<Option<ArrayRef>>,
 }
 
-/// Rows of one measurement, appended one by one and closed in chunks.
+/// Rows of one measurement, made value by value and closed in chunks.
 #[derive(Debug, Default)]
 pub struct RowsBuilder {
     times: Vec<i64>,
@@ -42,6 +33,7 @@ pub struct RowsBuilder {
     columns: Vec<ColumnBuilder>,
     chunks: Vec<Chunk>,
     text_bytes: usize,
+    row_text_bytes: usize,
 }
 
 impl RowsBuilder {
@@ -56,16 +48,47 @@ impl RowsBuilder {
         (self.chunks.len(), self.times.len())
     }
 
-    /// Appends a row.
-    pub fn push(&mut self, time: i64, series: u32, cells: &[(u32, Cell<'_>)]) {
+    /// Gives the row that is being made a value in a column that holds numbers: a float's bits or an integer.
+    #[inline(always)]
+    pub fn push_number(&mut self, column: u32, bits: u64) {
         let row = self.times.len();
+        let column = &mut self.columns[column as usize];
+        match &mut column.values {
+            Values::Numbers(numbers) if numbers.len() == row && column.present.is_none() => numbers.push(bits),
+            _ => column.push_word(row, bits),
+        }
+    }
+
+    /// Gives the row that is being made a value in any column: a number or boolean as its bits, a text as it is.
+    pub fn push_value(&mut self, column: u32, bits: u64, value: FieldValue<'_>) {
+        let row = self.times.len();
+        let column = &mut self.columns[column as usize];
+        match value {
+            FieldValue::String(text) => self.row_text_bytes += column.push_text(row, text),
+            _ => column.push_word(row, bits),
+        }
+    }
+
+    /// Makes the values given since the last row a row. Gives the bytes of text in it.
+    #[inline]
+    pub fn finish_row(&mut self, time: i64, series: u32) -> usize {
         self.times.push(time);
         self.series.push(series);
-        for &(column, cell) in cells {
-            self.text_bytes += self.columns[column as usize].push(row, cell);
-        }
+        let text_bytes = std::mem::take(&mut self.row_text_bytes);
+        self.text_bytes += text_bytes;
         if self.times.len() == CHUNK_ROWS || self.text_bytes >= CHUNK_TEXT_BYTES {
             self.close_chunk();
+        }
+        text_bytes
+    }
+
+    /// Takes back the values given since the last row.
+    #[cold]
+    pub fn drop_row(&mut self) {
+        let row = self.times.len();
+        self.row_text_bytes = 0;
+        for column in &mut self.columns {
+            column.truncate(row);
         }
     }
 
@@ -89,126 +112,143 @@ impl RowsBuilder {
     }
 }
 
-/// One column of the open chunk: values with a default where a row has none.
+/// One column of the open chunk: values with a default where a row has none, up to the last row that has one; rows behind it
+/// are filled in when the next value comes.
 #[derive(Debug)]
 struct ColumnBuilder {
+    ty: ColumnType,
     values: Values,
-    /// One bit a row once a row without a value was seen; `None` while every row so far has one.
+    /// One flag a row once a row without a value was seen; `None` while every row so far has one.
     present: Option<Vec<bool>>,
-    /// Rows covered so far; rows that came without this column are filled in when the next value arrives.
-    rows: usize,
 }
 
 #[derive(Debug)]
 enum Values {
-    Float(Vec<f64>),
-    Int(Vec<i64>),
-    Uint(Vec<u64>),
-    Boolean(Vec<bool>),
-    Text { ends: Vec<i32>, bytes: Vec<u8> },
+    /// Floats as their bits, and integers.
+    Numbers(Vec<u64>),
+    Booleans(Vec<bool>),
+    /// Each text ends where the next one begins; the first one begins at 0.
+    Texts {
+        ends: Vec<i32>,
+        bytes: Vec<u8>,
+    },
 }
 
 impl Values {
-    fn new(ty: ColumnType) -> Self {
+    fn new(ty: ColumnType, capacity: usize) -> Self {
         match ty {
-            ColumnType::Float => Self::Float(Vec::new()),
-            ColumnType::Int => Self::Int(Vec::new()),
-            ColumnType::Uint => Self::Uint(Vec::new()),
-            ColumnType::Boolean => Self::Boolean(Vec::new()),
-            ColumnType::String => Self::Text {
-                ends: Vec::new(),
-                bytes: Vec::new(),
-            },
+            ColumnType::Float | ColumnType::Int | ColumnType::Uint => Self::Numbers(Vec::with_capacity(capacity)),
+            ColumnType::Boolean => Self::Booleans(Vec::with_capacity(capacity)),
+            ColumnType::String => {
+                let mut ends = Vec::with_capacity(capacity + 1);
+                ends.push(0);
+                let bytes = Vec::new();
+                Self::Texts { ends, bytes }
+            }
         }
     }
 
-    fn pad(&mut self, rows: usize) {
+    /// Rows covered.
+    fn len(&self) -> usize {
         match self {
-            Self::Float(v) => v.resize(rows, 0.0),
-            Self::Int(v) => v.resize(rows, 0),
-            Self::Uint(v) => v.resize(rows, 0),
-            Self::Boolean(v) => v.resize(rows, false),
-            Self::Text { ends, .. } => ends.resize(rows, ends.last().copied().unwrap_or(0)),
+            Self::Numbers(v) => v.len(),
+            Self::Booleans(v) => v.len(),
+            Self::Texts { ends, .. } => ends.len() - 1,
         }
     }
 
-    fn take(&mut self, capacity: usize) -> Self {
-        let empty = match self {
-            Self::Float(_) => Self::Float(Vec::with_capacity(capacity)),
-            Self::Int(_) => Self::Int(Vec::with_capacity(capacity)),
-            Self::Uint(_) => Self::Uint(Vec::with_capacity(capacity)),
-            Self::Boolean(_) => Self::Boolean(Vec::with_capacity(capacity)),
-            Self::Text { .. } => Self::new(ColumnType::String),
-        };
-        std::mem::replace(self, empty)
+    fn resize(&mut self, rows: usize) {
+        match self {
+            Self::Numbers(v) => v.resize(rows, 0),
+            Self::Booleans(v) => v.resize(rows, false),
+            Self::Texts { ends, bytes } => {
+                ends.resize(rows + 1, ends.last().copied().unwrap_or(0));
+                bytes.truncate(ends.last().map_or(0, |&end| end as usize));
+            }
+        }
     }
 }
 
 impl ColumnBuilder {
     fn new(ty: ColumnType) -> Self {
         Self {
-            values: Values::new(ty),
+            ty,
+            values: Values::new(ty, 0),
             present: None,
-            rows: 0,
         }
     }
 
-    /// Appends row `row`'s value; gives the bytes of text that it added.
-    fn push(&mut self, row: usize, cell: Cell<'_>) -> usize {
-        if self.rows < row {
-            self.pad(row);
-        }
-        self.rows = row + 1;
+    /// Covers all rows before `row`, and marks that one as having a value.
+    fn prepare(&mut self, row: usize) {
+        self.cover(row);
         if let Some(present) = &mut self.present {
             present.push(true);
         }
-        match (&mut self.values, cell) {
-            (Values::Float(values), Cell::Float(value)) => values.push(value),
-            (Values::Int(values), Cell::Int(value)) => values.push(value),
-            (Values::Uint(values), Cell::Uint(value)) => values.push(value),
-            (Values::Boolean(values), Cell::Boolean(value)) => values.push(value),
-            (Values::Text { ends, bytes }, Cell::Text(text)) => {
-                let before = bytes.len();
-                if text.is_plain() {
-                    bytes.extend_from_slice(text.raw());
-                } else {
-                    bytes.extend_from_slice(text.unescape().as_bytes());
-                }
-                ends.push(
-                    i32::try_from(bytes.len())
-                        .expect("a chunk is closed long before 2 GiB of text, and a line is bounded"),
-                );
-                return bytes.len() - before;
-            }
-            (values, cell) => unreachable!("a cell is fitted to its column first: {values:?} {cell:?}"),
-        }
-        0
     }
 
-    fn pad(&mut self, rows: usize) {
-        let present = self.present.get_or_insert_with(|| vec![true; self.rows]);
-        present.resize(rows, false);
-        self.values.pad(rows);
-        self.rows = rows;
+    /// Covers `rows` rows at least; those that are new have no value.
+    fn cover(&mut self, rows: usize) {
+        let covered = self.values.len();
+        if covered < rows {
+            let present = self.present.get_or_insert_with(|| vec![true; covered]);
+            present.resize(rows, false);
+            self.values.resize(rows);
+        }
+    }
+
+    /// Appends row `row`'s number or boolean.
+    fn push_word(&mut self, row: usize, bits: u64) {
+        self.prepare(row);
+        match &mut self.values {
+            Values::Numbers(values) => values.push(bits),
+            Values::Booleans(values) => values.push(bits != 0),
+            Values::Texts { .. } => unreachable!("a value is fitted to its column first"),
+        }
+    }
+
+    /// Appends row `row`'s text; gives its bytes.
+    fn push_text(&mut self, row: usize, text: Text<'_>) -> usize {
+        self.prepare(row);
+        let Values::Texts { ends, bytes } = &mut self.values else {
+            unreachable!("a value is fitted to its column first")
+        };
+        let before = bytes.len();
+        if text.is_plain() {
+            bytes.extend_from_slice(text.raw());
+        } else {
+            bytes.extend_from_slice(text.unescape().as_bytes());
+        }
+        let end = i32::try_from(bytes.len());
+        ends.push(end.expect("a chunk is closed long before 2 GiB of text, and a line is bounded"));
+        bytes.len() - before
+    }
+
+    /// Forgets what is behind the first `rows` rows. A column without a value left is as it was before its first one.
+    fn truncate(&mut self, rows: usize) {
+        if self.values.len() <= rows {
+            return;
+        }
+        self.values.resize(rows);
+        if let Some(present) = &mut self.present {
+            present.truncate(rows);
+            if !present.contains(&true) {
+                self.present = None;
+                self.values.resize(0);
+            }
+        }
     }
 
     /// The chunk's array, or `None` where no row had a value.
     fn close(&mut self, rows: usize) -> Option<ArrayRef> {
-        if self.rows == 0 {
+        if self.values.len() == 0 {
             return None;
         }
-        if self.rows < rows {
-            self.pad(rows);
-        }
-        self.rows = 0;
+        self.cover(rows);
         let nulls = self.present.take().map(NullBuffer::from);
-        Some(match self.values.take(rows) {
-            Values::Float(v) => Arc::new(Float64Array::new(ScalarBuffer::from(v), nulls)),
-            Values::Int(v) => Arc::new(Int64Array::new(ScalarBuffer::from(v), nulls)),
-            Values::Uint(v) => Arc::new(UInt64Array::new(ScalarBuffer::from(v), nulls)),
-            Values::Boolean(v) => Arc::new(BooleanArray::new(BooleanBuffer::from(v), nulls)),
-            Values::Text { mut ends, bytes } => {
-                ends.insert(0, 0);
+        Some(match std::mem::replace(&mut self.values, Values::new(self.ty, rows)) {
+            Values::Numbers(v) => numbers(self.ty, v, nulls),
+            Values::Booleans(v) => Arc::new(BooleanArray::new(BooleanBuffer::from(v), nulls)),
+            Values::Texts { ends, bytes } => {
                 let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
                 Arc::new(
                     StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls)
@@ -219,25 +259,93 @@ impl ColumnBuilder {
     }
 }
 
+/// The array of a type of 64 bits, over the memory of its values.
+fn numbers(ty: ColumnType, values: Vec<u64>, nulls: Option<NullBuffer>) -> ArrayRef {
+    let rows = values.len();
+    let values = Buffer::from_vec(values);
+    match ty {
+        ColumnType::Float => Arc::new(Float64Array::new(ScalarBuffer::new(values, 0, rows), nulls)),
+        ColumnType::Int => Arc::new(Int64Array::new(ScalarBuffer::new(values, 0, rows), nulls)),
+        _ => Arc::new(UInt64Array::new(ScalarBuffer::new(values, 0, rows), nulls)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use arrow::array::Array;
+
+    fn push(rows: &mut RowsBuilder, time: i64, numbers: &[(u32, u64)]) {
+        for &(column, bits) in numbers {
+            rows.push_number(column, bits);
+        }
+        rows.finish_row(time, 0);
+    }
 
     #[test]
     fn a_column_that_starts_late_and_ends_early_is_null_elsewhere() {
         let mut rows = RowsBuilder::default();
         let a = rows.add_column(ColumnType::Int);
         let b = rows.add_column(ColumnType::Float);
-        rows.push(10, 0, &[(a, Cell::Int(1))]);
-        rows.push(11, 0, &[(a, Cell::Int(2)), (b, Cell::Float(0.5))]);
-        rows.push(12, 0, &[(a, Cell::Int(3))]);
+        push(&mut rows, 10, &[(a, 1)]);
+        push(&mut rows, 11, &[(a, 2), (b, 0.5f64.to_bits())]);
+        push(&mut rows, 12, &[(a, 3)]);
+        push(&mut rows, 13, &[(b, 1.5f64.to_bits())]);
         let chunks = rows.finish();
         assert_eq!(chunks.len(), 1);
-        let a = chunks[0].columns[0].as_ref().unwrap();
-        assert!(a.nulls().is_none(), "no null buffer where every row has a value");
-        let b = chunks[0].columns[1].as_ref().unwrap();
-        assert_eq!((b.is_null(0), b.is_null(1), b.is_null(2)), (true, false, true));
+        let nulls = |column: u32| {
+            let array = chunks[0].columns[column as usize].as_ref().unwrap();
+            (0..4).map(|row| array.is_null(row)).collect::<Vec<_>>()
+        };
+        assert_eq!(nulls(a), [false, false, false, true]);
+        assert_eq!(nulls(b), [true, false, true, false]);
+    }
+
+    #[test]
+    fn a_column_that_every_row_has_gets_no_null_buffer() {
+        let mut rows = RowsBuilder::default();
+        let a = rows.add_column(ColumnType::Int);
+        push(&mut rows, 10, &[(a, 1)]);
+        push(&mut rows, 11, &[(a, 2)]);
+        let chunks = rows.finish();
+        assert!(chunks[0].columns[a as usize].as_ref().unwrap().nulls().is_none());
+    }
+
+    #[test]
+    fn a_dropped_row_leaves_nothing_behind() {
+        let mut rows = RowsBuilder::default();
+        let columns = [
+            ColumnType::Int,
+            ColumnType::Float,
+            ColumnType::Boolean,
+            ColumnType::String,
+            ColumnType::Uint,
+        ]
+        .map(|ty| rows.add_column(ty));
+        let [int, float, boolean, string, late] = columns;
+        let text = |text: &'static str| FieldValue::String(crate::lineproto::Text::plain(text));
+        for (time, said) in [(1, "first"), (2, "dropped"), (3, "last")] {
+            rows.push_number(int, time as u64);
+            rows.push_number(float, (time as f64).to_bits());
+            rows.push_value(boolean, 1, FieldValue::Boolean(true));
+            rows.push_value(string, 0, text(said));
+            if said == "dropped" {
+                rows.push_number(late, 7);
+                rows.drop_row();
+            } else {
+                assert_eq!(rows.finish_row(time, 0), said.len());
+            }
+        }
+        let chunk = rows.finish().remove(0);
+        assert_eq!(chunk.times, [1, 3]);
+        assert!(chunk.columns[late as usize].is_none(), "it never had a value");
+        for column in [int, float, boolean, string] {
+            let array = chunk.columns[column as usize].as_ref().unwrap();
+            assert_eq!((array.len(), array.null_count()), (2, 0));
+        }
+        let texts = chunk.columns[string as usize].as_ref().unwrap();
+        let texts = texts.as_any().downcast_ref::<StringArray>().unwrap();
+        assert_eq!((texts.value(0), texts.value(1)), ("first", "last"));
     }
 
     #[test]
@@ -245,7 +353,7 @@ mod tests {
         let mut rows = RowsBuilder::default();
         let a = rows.add_column(ColumnType::Uint);
         for i in 0..CHUNK_ROWS as u64 + 7 {
-            rows.push(i as i64, 0, &[(a, Cell::Uint(i))]);
+            push(&mut rows, i as i64, &[(a, i)]);
         }
         let chunks = rows.finish();
         assert_eq!(

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::builder::Cell;
 use super::collected::{AtRisk, Collected, Map};
-use super::open_table::OpenTable;
+use super::open_table::{NoRow, OpenTable};
 use super::reject::RejectedLine;
 use super::schema::MeasurementSchema;
 use super::schema_file;
@@ -90,33 +89,15 @@ impl Collector {
     pub fn push(&mut self, payload: &[u8], default_time: Option<i64>, origin: impl Fn(usize) -> Origin) {
         let Self { settings, parser, rows } = self;
         let mut lines = parser.lines(payload);
-        let mut scratch = Vec::new();
         loop {
-            let mut found = None;
-            let next = lines.next_trusting(|head| {
-                found = rows.heads.get(head).copied();
-                found.is_some()
+            let mut head = None;
+            let next = lines.next_trusting(|bytes| {
+                head = rows.heads.get(bytes).copied();
+                head.is_some()
             });
-            let Some(line) = next else { break };
+            let Some(mut line) = next else { break };
             rows.lines += 1;
-            let line = match line {
-                Ok(line) => line,
-                Err(reject) => {
-                    let kept = RejectedLine {
-                        origin: origin(reject.offset),
-                        reason: reject.reason,
-                        byte: Some(reject.column),
-                        detail: None,
-                        place: None,
-                        precision: settings.precision,
-                        default_time,
-                        line: reject.line.to_vec(),
-                    };
-                    rows.reject(kept);
-                    continue;
-                }
-            };
-            let as_reject = |misfit: Misfit| RejectedLine {
+            let keep = |line: &Line<'_, '_>, misfit: Misfit| RejectedLine {
                 origin: origin(line.offset()),
                 reason: misfit.reason,
                 byte: None,
@@ -126,9 +107,31 @@ impl Collector {
                 default_time,
                 line: line.raw().to_vec(),
             };
-            if let Err(misfit) = rows.add(settings, &line, found, default_time, &mut scratch, as_reject) {
-                rows.reject(as_reject(misfit));
+            if let Ok(good) = &line {
+                if rows.add(settings, good, head, default_time, keep).is_ok() {
+                    continue;
+                }
+                // A key that stands in the line twice is told before anything that its table has against it.
+                line = lines.again();
             }
+            let reject = match line {
+                Ok(good) => match rows.add(settings, &good, head, default_time, keep) {
+                    Ok(()) => continue,
+                    Err(NoRow::Misfit(misfit)) => keep(&good, misfit),
+                    Err(NoRow::Repeats) => unreachable!("a line that was parsed again has each key once"),
+                },
+                Err(bad) => RejectedLine {
+                    origin: origin(bad.offset),
+                    reason: bad.reason,
+                    byte: Some(bad.column),
+                    detail: None,
+                    place: None,
+                    precision: settings.precision,
+                    default_time,
+                    line: bad.line.to_vec(),
+                },
+            };
+            rows.reject(reject);
         }
     }
 
@@ -159,42 +162,29 @@ impl Rows {
         self.rejects.push(line);
     }
 
-    /// Appends a line as a row, or says why it can't be one; then nothing was appended.
-    fn add<'a>(
+    /// Appends a line as a row, or says why it can't be one; then nothing was appended. `head` are the numbers of its table
+    /// and series, if they are known.
+    #[inline]
+    fn add(
         &mut self,
         settings: &CollectSettings,
-        line: &Line<'_, 'a>,
-        found: Option<(u32, u32)>,
+        line: &Line<'_, '_>,
+        head: Option<(u32, u32)>,
         default_time: Option<i64>,
-        cells: &mut Vec<(u32, Cell<'a>)>,
-        as_reject: impl Fn(Misfit) -> RejectedLine,
-    ) -> Result<(), Misfit> {
-        let time = row_time(settings, line.time().or(default_time))?;
-        let (table_number, series) = match found {
+        keep: impl FnOnce(&Line<'_, '_>, Misfit) -> RejectedLine,
+    ) -> Result<(), NoRow> {
+        let time = row_time(settings, line.time().or(default_time)).map_err(NoRow::Misfit)?;
+        let (table_number, series) = match head {
             Some(numbers) => numbers,
-            None => self.number_head(settings, line)?,
+            None => self.number_head(settings, line).map_err(NoRow::Misfit)?,
         };
         let table = &mut self.tables[table_number as usize];
-        cells.clear();
-        let mut at_risk = false;
-        for field in line.fields() {
-            let (cell, risky) = table.cell(&field)?;
-            cells.push(cell);
-            at_risk |= risky;
-        }
-        if at_risk {
-            let reject = as_reject(Reason::TypeMismatch.into());
+        if table.begin_row(line)? {
+            let reject = keep(line, Reason::TypeMismatch.into());
             self.bytes += size_of::<AtRisk>() + reject.line.len();
             table.keep_line(reject);
         }
-        self.bytes += 12;
-        for (_, cell) in cells.iter() {
-            self.bytes += match cell {
-                Cell::Text(text) => text.raw().len() + 4,
-                _ => 8,
-            };
-        }
-        table.push(time, series, cells);
+        self.bytes += table.finish_row(time, series, line.slots().len());
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 mod builder;
 mod collected;
 mod collector;
+mod field_keys;
 mod names;
 mod open_table;
 mod reject;

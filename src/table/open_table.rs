@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::builder::{Cell, RowsBuilder};
+use super::builder::RowsBuilder;
 use super::collected::{AtRisk, CollectedTable, LocalColumn, Map};
+use super::field_keys::FieldKeys;
 use super::reject::RejectedLine;
 use super::schema::{ColumnKind, ColumnType, MeasurementSchema};
 use super::tag_numbers::TagNumbers;
 use super::values::{Misfit, as_sent, at_risk, fit, mismatch};
-use crate::lineproto::{Field, FieldValue, Head, Reason};
+use crate::lineproto::{Field, FieldValue, Head, Kind, Line, Reason, Slot};
 
 /// A measurement's rows while a collector is open.
 #[derive(Debug)]
@@ -18,19 +19,66 @@ pub(super) struct OpenTable {
     tags: TagNumbers,
     series: Vec<Vec<(u32, u32)>>,
     series_numbers: Map<Vec<(u32, u32)>, u32>,
-    /// Raw bytes of a field key -> what it is.
-    fields: Map<Box<[u8]>, FieldSlot>,
+    keys: FieldKeys,
+    /// By the number of the field's key.
+    fields: Vec<FieldSlot>,
+    /// By the number of the field's key.
+    field_columns: Vec<FieldColumn>,
     columns: Vec<LocalColumn>,
     rows: RowsBuilder,
+    /// Rows that were begun: the number of the last one, which marks the fields that it has.
+    begun: u64,
     at_risk: Vec<AtRisk>,
 }
 
+/// What is looked at for every value: most go straight into their column.
 #[derive(Clone, Copy, Debug)]
-enum FieldSlot {
+struct FieldSlot {
+    /// The last row begun that has the field.
+    row: u64,
+    /// Numbers of this kind and no larger size, if any, go into that column as they are, and are not at risk.
+    straight: Option<Straight>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Straight {
+    kind: Kind,
+    column: u32,
+    /// As if the bits were those of an i64, which tells the size of integers; all floats are below `u64::MAX`.
+    most: u64,
+}
+
+/// Where the values of a field go.
+#[derive(Clone, Copy, Debug)]
+enum FieldColumn {
     /// A column whose type is settled: its number here.
     Settled(u32, ColumnType),
     /// A column that this commit will settle: its numbers here by type seen.
     Open([Option<u32>; 5]),
+}
+
+/// Why a line did not become a row.
+pub(super) enum NoRow {
+    /// One of its keys stands in it twice.
+    Repeats,
+    /// A value does not fit its column.
+    Misfit(Misfit),
+}
+
+/// Integers up to this size are floats without rounding, so they fit whichever type of number their column will get.
+const MOST_SURE_INT: u64 = 1 << f64::MANTISSA_DIGITS;
+
+impl Straight {
+    /// All numbers of a kind.
+    fn all(kind: Kind, column: u32) -> Self {
+        let most = u64::MAX;
+        Self { kind, column, most }
+    }
+
+    #[inline(always)]
+    fn takes(self, slot: &Slot) -> bool {
+        self.kind == slot.kind() && slot.bits().cast_signed().unsigned_abs() <= self.most
+    }
 }
 
 impl OpenTable {
@@ -42,9 +90,12 @@ impl OpenTable {
             tags: TagNumbers::default(),
             series: Vec::new(),
             series_numbers: Map::default(),
-            fields: Map::default(),
+            keys: FieldKeys::default(),
+            fields: Vec::new(),
+            field_columns: Vec::new(),
             columns: Vec::new(),
             rows: RowsBuilder::default(),
+            begun: 0,
             at_risk: Vec::new(),
         }
     }
@@ -64,37 +115,68 @@ impl OpenTable {
         })
     }
 
-    /// The local column and value of a field, and whether the value might not fit the type yet to be settled.
-    pub fn cell<'a>(&mut self, field: &Field<'a>) -> Result<((u32, Cell<'a>), bool), Misfit> {
-        let slot = match self.fields.get(field.key.raw()) {
-            Some(&slot) => slot,
-            None => self.add_field(field),
-        };
-        match slot {
-            FieldSlot::Settled(column, ty) => match fit(field.value, ty) {
-                Some(cell) => Ok(((column, cell), false)),
-                None => Err(self.misfit(&field.key.unescape(), ty, field.value)),
-            },
-            FieldSlot::Open(columns) => {
-                let (ty, cell) = as_sent(field.value);
+    /// Gives a new row the values of a line's fields, for [`OpenTable::finish_row`] to append. Gives whether one of them might
+    /// not fit the type that its column is yet to get.
+    ///
+    /// # Errors
+    /// Why the line can't be a row; then it left nothing behind.
+    #[inline]
+    pub fn begin_row(&mut self, line: &Line<'_, '_>) -> Result<bool, NoRow> {
+        let begun = self.give_values(line);
+        if begun.is_err() {
+            self.rows.drop_row();
+        }
+        begun
+    }
+
+    #[inline(always)]
+    fn give_values(&mut self, line: &Line<'_, '_>) -> Result<bool, NoRow> {
+        self.begun += 1;
+        let mut risky = false;
+        for slot in line.slots() {
+            let number = match self.keys.find(slot.key(line.raw()), slot.key_words()) {
+                Some(number) => number as usize,
+                None => self.add_field(&slot.of(line.raw())),
+            };
+            let field = &mut self.fields[number];
+            if field.row == self.begun {
+                return Err(NoRow::Repeats);
+            }
+            field.row = self.begun;
+            match field.straight {
+                Some(straight) if straight.takes(slot) => self.rows.push_number(straight.column, slot.bits()),
+                _ => risky |= self.give_value(number, &slot.of(line.raw()))?,
+            }
+        }
+        Ok(risky)
+    }
+
+    /// Gives the new row a value that is no number or not of its column's type.
+    fn give_value(&mut self, number: usize, field: &Field<'_>) -> Result<bool, NoRow> {
+        match self.field_columns[number] {
+            FieldColumn::Settled(column, ty) => {
+                let Some(bits) = fit(field.value, ty) else {
+                    return Err(NoRow::Misfit(self.misfit(&field.key.unescape(), ty, field.value)));
+                };
+                self.rows.push_value(column, bits, field.value);
+                Ok(false)
+            }
+            FieldColumn::Open(columns) => {
+                let (ty, bits) = as_sent(field.value);
                 let column = match columns[ty as usize] {
                     Some(column) => column,
-                    None => {
-                        let mut columns = columns;
-                        let column = self.add_column(&field.key.unescape(), ty, None);
-                        columns[ty as usize] = Some(column);
-                        self.fields.insert(field.key.raw().into(), FieldSlot::Open(columns));
-                        column
-                    }
+                    None => self.open_column(number, field, ty),
                 };
-                Ok(((column, cell), at_risk(field.value)))
+                self.rows.push_value(column, bits, field.value);
+                Ok(at_risk(field.value))
             }
         }
     }
 
-    /// Appends a row of cells that [`OpenTable::cell`] gave.
-    pub fn push(&mut self, time: i64, series: u32, cells: &[(u32, Cell<'_>)]) {
-        self.rows.push(time, series, cells);
+    /// Appends the row that was begun. Gives the bytes it takes.
+    #[inline]
+    pub fn finish_row(&mut self, time: i64, series: u32, fields: usize) -> usize {
+        12 + 8 * fields + self.rows.finish_row(time, series)
     }
 
     /// Keeps the next row's line, since one of its values may not fit the type that its column will get.
@@ -105,15 +187,41 @@ impl OpenTable {
         });
     }
 
+    /// The number of the column for values of this type of a field that is not settled, and has none yet.
     #[cold]
-    fn add_field(&mut self, field: &Field<'_>) -> FieldSlot {
+    fn open_column(&mut self, number: usize, field: &Field<'_>, ty: ColumnType) -> u32 {
+        let column = self.add_column(&field.key.unescape(), ty, None);
+        if let FieldColumn::Open(columns) = &mut self.field_columns[number] {
+            columns[ty as usize] = Some(column);
+        }
+        self.fields[number].straight = self.fields[number].straight.or(match ty {
+            ColumnType::Float => Some(Straight::all(Kind::Float, column)),
+            ColumnType::Int => Some(Straight {
+                most: MOST_SURE_INT,
+                ..Straight::all(Kind::Int, column)
+            }),
+            _ => None,
+        });
+        column
+    }
+
+    #[cold]
+    fn add_field(&mut self, field: &Field<'_>) -> usize {
         let key = field.key.unescape();
-        let slot = match self.settled_column(&key) {
-            Some((index, ty)) => FieldSlot::Settled(self.add_column(&key, ty, Some(index)), ty),
-            None => FieldSlot::Open(self.open_columns(&key)),
-        };
-        self.fields.insert(field.key.raw().into(), slot);
-        slot
+        let (mut straight, mut to) = (None, FieldColumn::Open([None; 5]));
+        if let Some((index, ty)) = self.settled_column(&key) {
+            let column = self.add_column(&key, ty, Some(index));
+            to = FieldColumn::Settled(column, ty);
+            straight = match ty {
+                ColumnType::Float => Some(Straight::all(Kind::Float, column)),
+                ColumnType::Int => Some(Straight::all(Kind::Int, column)),
+                ColumnType::Uint => Some(Straight::all(Kind::Uint, column)),
+                ColumnType::Boolean | ColumnType::String => None,
+            };
+        }
+        self.field_columns.push(to);
+        self.fields.push(FieldSlot { row: 0, straight });
+        self.keys.add(field.key.raw(), field.key_words()) as usize
     }
 
     fn settled_column(&self, key: &str) -> Option<(usize, ColumnType)> {
@@ -122,25 +230,7 @@ impl OpenTable {
         Some((index, known.columns[index].ty))
     }
 
-    /// The numbers of the columns that this key has already, by type: a key can be written in more than one way.
-    fn open_columns(&self, key: &str) -> [Option<u32>; 5] {
-        let mut numbers = [None; 5];
-        for (number, column) in (0..).zip(&self.columns) {
-            if column.settled.is_none() && column.key == key {
-                numbers[column.ty as usize] = Some(number);
-            }
-        }
-        numbers
-    }
-
     fn add_column(&mut self, key: &str, ty: ColumnType, settled: Option<usize>) -> u32 {
-        let same = self
-            .columns
-            .iter()
-            .position(|column| settled.is_some() && column.settled == settled);
-        if let Some(number) = same {
-            return u32::try_from(number).expect("numbers of columns are 32 bits wide");
-        }
         self.columns.push(LocalColumn {
             key: key.to_owned(),
             ty,

@@ -1,6 +1,5 @@
 //! Field values against the types of columns: what fits, what may yet not fit, and how a misfit is told.
 
-use super::builder::Cell;
 use super::schema::ColumnType;
 use crate::lineproto::{FieldValue, Reason};
 
@@ -21,28 +20,43 @@ impl From<Reason> for Misfit {
     }
 }
 
-/// A value in the type it was sent with.
-pub(super) fn as_sent(value: FieldValue<'_>) -> (ColumnType, Cell<'_>) {
+/// The type that a value was sent with, and its [`bits`].
+pub(super) fn as_sent(value: FieldValue<'_>) -> (ColumnType, u64) {
+    let ty = match value {
+        FieldValue::Float(_) => ColumnType::Float,
+        FieldValue::Int(_) => ColumnType::Int,
+        FieldValue::Uint(_) => ColumnType::Uint,
+        FieldValue::Boolean(_) => ColumnType::Boolean,
+        FieldValue::String(_) => ColumnType::String,
+    };
+    (ty, bits(value))
+}
+
+/// A value as a column of its own type keeps it; 0 for a string, whose text is kept elsewhere.
+fn bits(value: FieldValue<'_>) -> u64 {
     match value {
-        FieldValue::Float(v) => (ColumnType::Float, Cell::Float(v)),
-        FieldValue::Int(v) => (ColumnType::Int, Cell::Int(v)),
-        FieldValue::Uint(v) => (ColumnType::Uint, Cell::Uint(v)),
-        FieldValue::Boolean(v) => (ColumnType::Boolean, Cell::Boolean(v)),
-        FieldValue::String(v) => (ColumnType::String, Cell::Text(v)),
+        FieldValue::Float(v) => v.to_bits(),
+        FieldValue::Int(v) => v as u64,
+        FieldValue::Uint(v) => v,
+        FieldValue::Boolean(v) => u64::from(v),
+        FieldValue::String(_) => 0,
     }
 }
 
-/// A value in the type of its column, where the column can hold it exactly.
-pub(super) fn fit(value: FieldValue<'_>, ty: ColumnType) -> Option<Cell<'_>> {
+/// The bits of a value in the type of its column, where the column can hold it exactly.
+#[inline]
+pub(super) fn fit(value: FieldValue<'_>, ty: ColumnType) -> Option<u64> {
     match (ty, value) {
-        (ColumnType::Float, FieldValue::Int(v)) => int_as_float(v).map(Cell::Float),
-        (ColumnType::Float, FieldValue::Uint(v)) => uint_as_float(v).map(Cell::Float),
-        (ColumnType::Int, FieldValue::Uint(v)) => i64::try_from(v).ok().map(Cell::Int),
-        (ColumnType::Uint, FieldValue::Int(v)) => u64::try_from(v).ok().map(Cell::Uint),
-        _ => {
-            let (sent, cell) = as_sent(value);
-            (sent == ty).then_some(cell)
-        }
+        (ColumnType::Float, FieldValue::Float(_))
+        | (ColumnType::Int, FieldValue::Int(_))
+        | (ColumnType::Uint, FieldValue::Uint(_))
+        | (ColumnType::Boolean, FieldValue::Boolean(_))
+        | (ColumnType::String, FieldValue::String(_)) => Some(bits(value)),
+        (ColumnType::Float, FieldValue::Int(v)) => int_as_float(v).map(f64::to_bits),
+        (ColumnType::Float, FieldValue::Uint(v)) => uint_as_float(v).map(f64::to_bits),
+        (ColumnType::Int, FieldValue::Uint(v)) => i64::try_from(v).ok().map(|v| v as u64),
+        (ColumnType::Uint, FieldValue::Int(v)) => u64::try_from(v).ok(),
+        _ => None,
     }
 }
 

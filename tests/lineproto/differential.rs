@@ -198,6 +198,11 @@ proptest! {
             while let Some(line) = lines.next_trusting(|head| known.contains(head)) {
                 if let Ok(line) = &line {
                     known.insert(line.head_bytes());
+                    let mut keys = HashSet::new();
+                    if !line.fields().all(|field| keys.insert(field.key.raw())) {
+                        found.push(outcome(lines.again()));
+                        continue;
+                    }
                 }
                 found.push(outcome(line));
             }
@@ -230,6 +235,49 @@ proptest! {
             _ => prop_assert!(parsed.is_err() || head.ends_with(b"\\"), "{}", shown(&head)),
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// The parser looks at 16 KiB at a time: lines lie across the ends of these stretches, and some are longer.
+    #[test]
+    fn long_input_is_parsed_as_the_reference_does(
+        pieces in prop::collection::vec((input(), 1usize..400), 1..12),
+        lines in prop::collection::vec(long_line(), 0..4),
+        at_front: bool,
+    ) {
+        let mut input: Vec<u8> = pieces.iter().flat_map(|(piece, times)| piece.repeat(*times)).collect();
+        let lines = lines.concat();
+        if at_front {
+            input.splice(0..0, lines);
+        } else {
+            input.extend(lines);
+        }
+        let expected = reference::parse(&input, 1, Limits::default());
+        let found = outcomes(&input, Precision::Ns, Limits::default());
+        prop_assert!(found == expected, "{}", shown(&input));
+    }
+}
+
+/// A line around the size of a stretch, good or not.
+fn long_line() -> impl Strategy<Value = Vec<u8>> {
+    let middle = prop_oneof![
+        Just("9".repeat(20)),
+        Just("x".repeat(30)),
+        Just(" ".to_owned()),
+        Just("\n".to_owned()),
+        Just("\\\"".to_owned()),
+        Just("é".to_owned()),
+        Just("\",b=\"".to_owned()),
+        Just("1,b=2".to_owned()),
+    ];
+    let end = prop_oneof![Just("\" 5\n"), Just("\"\n"), Just("\n"), Just(" 5\r\n"), Just("")];
+    let start = prop_oneof![Just("m a=\""), Just("m,t="), Just("m a="), Just("m a=1,"), Just("#")];
+    (start, prop::collection::vec(middle, 1..4), 100usize..6_000, end).prop_map(|(start, middle, times, end)| {
+        let pattern: String = middle.concat();
+        format!("{start}{}{end}", pattern.repeat(times)).into_bytes()
+    })
 }
 
 fn moved(outcomes: Vec<Outcome>, by: usize) -> impl Iterator<Item = Outcome> {

@@ -8,14 +8,20 @@ mod ends;
 mod reference;
 mod rejected;
 
-use diurnal::lineproto::{FieldValue, Limits, Line, Lines, Parser, Precision, Reject};
+use diurnal::lineproto::{FieldValue, Instructions, Limits, Line, Lines, Parser, Precision, Reject};
 
 use reference::{Outcome, Value};
 
-/// Everything that diurnal makes of `input`.
+/// Everything that diurnal makes of `input`, with whichever instructions.
 fn outcomes(input: &[u8], precision: Precision, limits: Limits) -> Vec<Outcome> {
-    let mut parser = Parser::new(precision, limits);
-    collect(parser.lines(input))
+    let mut parser = Parser::with_instructions(precision, limits, Instructions::Portable);
+    let outcomes = collect(parser.lines(input));
+    for instructions in Instructions::available() {
+        let mut parser = Parser::with_instructions(precision, limits, instructions);
+        let shown = || format!("{}: {}", instructions.as_str(), input.escape_ascii());
+        assert_eq!(collect(parser.lines(input)), outcomes, "{}", shown());
+    }
+    outcomes
 }
 
 fn collect(mut lines: Lines<'_, '_>) -> Vec<Outcome> {

@@ -3,6 +3,95 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::lineproto::FieldValue;
+use crate::lineproto::instructions::Instructions;
+use crate::lineproto::simd::{Available, Kernel};
+
+/// A value read the thorough way; the quick one, with any instructions, says the same or leaves it.
+fn scalar(token: &[u8]) -> Result<FieldValue<'static>, Reason> {
+    let thorough = super::scalar(token).map(|value| value.of(b""));
+    for quick in each_quick(token, |simd, bytes, len| simd.run(Quick(bytes, len))) {
+        assert_eq!(Ok(quick.of(b"")), thorough, "{}", token.escape_ascii());
+    }
+    thorough
+}
+
+/// As [`scalar`], for a time.
+fn time(token: &[u8]) -> Result<i64, Reason> {
+    let thorough = super::time(token);
+    for quick in each_quick(token, |simd, bytes, len| simd.run(QuickTime(bytes, len))) {
+        assert_eq!(Ok(quick), thorough, "{}", token.escape_ascii());
+    }
+    thorough
+}
+
+/// Reads the token at the end of bytes that could be taken for more of it.
+fn each_quick<T>(token: &[u8], read: impl Fn(Available, &[u8], usize) -> Option<T>) -> Vec<T> {
+    let before = b"-1.5,9e9=1234567890.123456789-12345=";
+    let bytes = [before.as_slice(), token].concat();
+    let sets = Instructions::ALL.iter().filter_map(|&set| Available::detect(set));
+    let found: Vec<T> = sets.filter_map(|simd| read(simd, &bytes, token.len())).collect();
+    let all = Instructions::available().count();
+    assert!(
+        found.is_empty() || found.len() == all,
+        "instructions differ: {}",
+        token.escape_ascii()
+    );
+    found
+}
+
+struct Quick<'a>(&'a [u8], usize);
+
+impl Kernel for Quick<'_> {
+    type Output = Option<Value>;
+
+    #[inline(always)]
+    fn run(self, simd: impl Simd) -> Self::Output {
+        quick(
+            simd,
+            self.0.last_chunk()?,
+            self.1,
+            self.0[self.0.len() - self.1..].first().copied()?,
+        )
+    }
+}
+
+struct QuickTime<'a>(&'a [u8], usize);
+
+impl Kernel for QuickTime<'_> {
+    type Output = Option<i64>;
+
+    #[inline(always)]
+    fn run(self, simd: impl Simd) -> Self::Output {
+        quick_time(
+            simd,
+            self.0.last_chunk()?,
+            self.1,
+            self.0[self.0.len() - self.1..].first().copied()?,
+        )
+    }
+}
+
+#[test]
+fn what_telegraf_sends_is_read_the_quick_way() {
+    for text in [
+        "0",
+        "100",
+        "-1.5",
+        "99.39879759519037",
+        "0.05042864346949094",
+        "-1i",
+        "35184372087808i",
+        "7u",
+    ] {
+        let found = each_quick(text.as_bytes(), |simd, bytes, len| simd.run(Quick(bytes, len)));
+        assert!(!found.is_empty(), "{text}");
+    }
+    let found = each_quick(b"1795422500000000000", |simd, bytes, len| {
+        simd.run(QuickTime(bytes, len))
+    });
+    assert!(!found.is_empty());
+}
 
 fn float(text: &str) -> u64 {
     match scalar(text.as_bytes()) {

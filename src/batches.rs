@@ -149,6 +149,7 @@ mod tests {
             folded: 3,
             conflicts: 1,
             rejected: 1,
+            rejected_again: 0,
         };
         assert_eq!(found.counts, expected);
         assert_eq!(found.rejects[0].line, b"broken");

@@ -62,12 +62,28 @@ pub enum Command {
     Verify,
     /// Show the days of the archive and how far each partition was read
     Status,
+    /// Show the columns of the archive, or export them as schema files
+    Schema(SchemaArgs),
+    /// List and count the lines that could not be archived; --retry drives them through again
+    #[command(
+        after_help = "Examples:\n  diurnal rejects\n  diurnal rejects --limit 1000 --json | jq -r '.lines[].line'\n  \
+        diurnal rejects --retry"
+    )]
+    Rejects(RejectsArgs),
+    /// Copy the archive to a new folder, which then is an archive too; runs may go on meanwhile
+    #[command(after_help = "Example:\n  diurnal backup /mnt/backup/archive-$(date +%F)\n\n\
+        Every file is checked against its hash in the ledger while it is copied: of a damaged archive no backup is made.")]
+    Backup(BackupArgs),
     /// Try it without Kafka: embedded broker, simulated agents, a real archive run into diurnal-demo/archive
     #[command(
         after_help = "Example:\n  diurnal demo && duckdb -c \"from 'diurnal-demo/archive/cpu/*.parquet' limit 5\""
     )]
     Demo(DemoArgs),
 }
+
+/// `--commit-every` where it is not given: some ten gigabytes of lines, so that a first run over weeks of data that is killed
+/// does not start again.
+pub const DEFAULT_COMMIT_EVERY: u64 = 50_000_000;
 
 /// Flags of the commands that put lines into an archive.
 #[derive(Args, Clone, Debug)]
@@ -107,9 +123,12 @@ pub struct IngestArgs {
         long,
         value_name = "LINES",
         env = "DIURNAL_COMMIT_EVERY",
-        default_value_t = 50_000_000
+        default_value_t = DEFAULT_COMMIT_EVERY
     )]
     pub commit_every: u64,
+    /// Read and parse all, say what would change, and write nothing: no archive is made, no file touched, no offset committed
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// A format of day files.
@@ -183,6 +202,56 @@ pub struct ImportArgs {
     pub ingest: IngestArgs,
 }
 
+/// Flags of `diurnal schema`.
+#[derive(Args, Clone, Debug)]
+pub struct SchemaArgs {
+    /// What to do with the columns.
+    #[command(subcommand)]
+    pub command: SchemaCommand,
+}
+
+/// The commands of `diurnal schema`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum SchemaCommand {
+    /// Show the columns, their types and where they come from, and in how many days and rows they have values
+    Show {
+        /// One measurement; all are shown without it
+        measurement: Option<String>,
+    },
+    /// Write schema files (TOML): to be read, or edited and given to a new archive with --schemas
+    #[command(after_help = "Examples:\n  diurnal schema export cpu\n  diurnal schema export -o my-schemas")]
+    Export {
+        /// One measurement; all are exported without it
+        measurement: Option<String>,
+        /// A folder for a file for each measurement; without it one measurement goes to standard output
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// Flags of `diurnal rejects`.
+#[derive(Args, Clone, Debug)]
+pub struct RejectsArgs {
+    /// Drive all of them through the pipeline again, each with its origin, record time and precision: what fits now (after a
+    /// change of the schema, or with a newer diurnal) is archived, the rest stays as it is
+    #[arg(long)]
+    pub retry: bool,
+    /// With --retry: say what would change, and write nothing
+    #[arg(long, requires = "retry")]
+    pub dry_run: bool,
+    /// Lines to show, the newest first; all are counted
+    #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "retry")]
+    pub limit: usize,
+}
+
+/// Flags of `diurnal backup`.
+#[derive(Args, Clone, Debug)]
+pub struct BackupArgs {
+    /// The folder to make; one that exists must be empty, and the folder above it must exist
+    #[arg(value_name = "DEST")]
+    pub dest: PathBuf,
+}
+
 /// Flags of `diurnal demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
@@ -218,12 +287,14 @@ mod tests {
     ];
 
     fn flags() -> Vec<String> {
-        let cli = Cli::command();
-        let commands = cli.get_subcommands().chain([&cli]);
-        commands
-            .flat_map(|command| command.get_arguments())
-            .filter_map(|argument| argument.get_long().map(|long| format!("--{long}")))
-            .collect()
+        fn collect(command: &clap::Command, into: &mut Vec<String>) {
+            let longs = command.get_arguments().filter_map(|argument| argument.get_long());
+            into.extend(longs.map(|long| format!("--{long}")));
+            command.get_subcommands().for_each(|below| collect(below, into));
+        }
+        let mut flags = Vec::new();
+        collect(&Cli::command(), &mut flags);
+        flags
     }
 
     #[test]

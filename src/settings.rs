@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::calendar::parse_instant;
-use crate::cli::{ArchiveArgs, FormatName, ImportArgs, IngestArgs};
+use crate::cli::{ArchiveArgs, DEFAULT_COMMIT_EVERY, FormatName, ImportArgs, IngestArgs};
 use crate::error::{Error, Result};
 use crate::format::Formats;
 use crate::lineproto::Precision;
@@ -70,6 +70,8 @@ pub struct IngestSettings {
     pub commit_every: u64,
     /// What a line without time gets, nanoseconds since 1970-01-01 UTC.
     pub default_time: Option<i64>,
+    /// Say what would change, and write nothing.
+    pub dry_run: bool,
 }
 
 impl IngestSettings {
@@ -96,7 +98,7 @@ impl IngestSettings {
         }
         let memory = match &args.memory {
             Some(text) => parse_bytes("--memory", text)?,
-            None => (machine_memory() / MEMORY_SHARE).min(MOST_DEFAULT_MEMORY),
+            None => default_memory(),
         };
         Ok(Self {
             archive: archive.to_owned(),
@@ -107,12 +109,13 @@ impl IngestSettings {
                 formats,
             },
             schemas: args.schemas.clone(),
-            held_bytes: usize::try_from(memory / HELD_SHARE).unwrap_or(usize::MAX),
+            held_bytes: held_bytes(memory),
             threads: args.threads.unwrap_or_else(processors),
             precision: args.precision,
             max_rejects: parse_max_rejects(&args.max_rejects)?,
             commit_every: args.commit_every,
             default_time,
+            dry_run: args.dry_run,
         })
     }
 
@@ -126,6 +129,22 @@ impl IngestSettings {
             None => None,
         };
         Self::new(archive, &args.ingest, default_time)
+    }
+
+    /// Settings of `diurnal rejects --retry`: as much memory and as many threads as a run takes by default.
+    pub fn for_retry(archive: &Path, dry_run: bool) -> Self {
+        Self {
+            archive: archive.to_owned(),
+            requested: Requested::default(),
+            schemas: None,
+            held_bytes: held_bytes(default_memory()),
+            threads: processors(),
+            precision: Precision::default(),
+            max_rejects: MaxRejects::Lines(0),
+            commit_every: DEFAULT_COMMIT_EVERY,
+            default_time: None,
+            dry_run,
+        }
     }
 
     /// Settings of `diurnal archive`.
@@ -197,6 +216,14 @@ fn instant(flag: &str, text: &str, now: i64) -> Result<i64> {
             None => usage,
         }
     })
+}
+
+fn default_memory() -> u64 {
+    (machine_memory() / MEMORY_SHARE).min(MOST_DEFAULT_MEMORY)
+}
+
+fn held_bytes(memory: u64) -> usize {
+    usize::try_from(memory / HELD_SHARE).unwrap_or(usize::MAX)
 }
 
 fn processors() -> usize {

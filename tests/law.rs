@@ -134,6 +134,7 @@ pub fn settings(archive: &Path, schemas: &Path, formats: Formats, timezone: &str
         max_rejects: MaxRejects::Lines(0),
         commit_every: u64::MAX,
         default_time: None,
+        dry_run: false,
     }
 }
 

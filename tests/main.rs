@@ -3,8 +3,10 @@
 //! A real Kafka needs `java` and `mvn`, DuckDB needs `python3`; where one is missing the tests that want it say so and
 //! pass. `DIURNAL_TEST_REQUIRE=all` makes that a failure, `DIURNAL_TEST_LONG=1` runs the long variants.
 
+mod backup;
 mod crash;
 mod demo;
+mod dry_run;
 mod harness;
 mod import;
 mod kafka;
@@ -13,6 +15,8 @@ mod law;
 mod lineproto;
 mod lock;
 mod queries;
+mod rejects;
+mod schema;
 mod support;
 mod tables;
 mod verify;

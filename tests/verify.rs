@@ -1,11 +1,12 @@
 //! `diurnal verify` finds what is wrong with an archive and names it; `diurnal status` shows what is there.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::support::digest::all_files;
 use crate::support::embedded::Embedded;
 use crate::support::folder::Folder;
+use crate::support::ledger::{ledger, line_around};
 use crate::support::lines;
 use crate::support::produce::Record;
 use crate::support::run::{Ran, diurnal};
@@ -172,24 +173,6 @@ fn a_damaged_archive_is_not_written_to() {
         .expect_code(1)
         .expect_said("ledger");
     assert_eq!(all_files(&folder.archive()), before);
-}
-
-/// The ledger's path and its lines.
-fn ledger(folder: &Folder) -> (PathBuf, Vec<String>) {
-    let path = folder.join("archive/_diurnal/ledger-000001.jsonl");
-    let text = fs::read_to_string(&path).expect("a ledger");
-    let lines = text.lines().map(str::to_owned).collect();
-    (path, lines)
-}
-
-/// A ledger line around another commit: right in length, checksum and hash, so that only its content can be wrong.
-fn line_around(commit: &str, previous: &str) -> String {
-    use sha2::Digest as _;
-    let hash = sha2::Sha256::digest(format!("{previous}\n"));
-    let prev: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    let checksum = crc32c::crc32c(format!("{prev}{commit}").as_bytes());
-    let len = commit.len();
-    format!(r#"{{"len":{len},"crc32c":"{checksum:08x}","prev":"{prev}","commit":{commit}}}"#)
 }
 
 #[test]

@@ -41,6 +41,7 @@ pub(super) fn drain(
         lines: settings.commit_every,
         bytes: settings.held_bytes,
     };
+    let dry_run = settings.dry_run;
     let mut archiver = Archiver::open("archive", settings, console)?;
     let mut source = KafkaSource::open(kafka, &archiver.positions(), stop)?;
     for notice in source.notices() {
@@ -49,11 +50,7 @@ pub(super) fn drain(
     failpoint::reach("kafka-assigned");
     loop {
         if stop.is_set() {
-            let stopped = Error::new(
-                "archive",
-                "stopped by a signal before the end; what was read is archived",
-            );
-            archiver.notice(&stopped.hint("run it again to go on"), true);
+            archiver.stopped("run it again to go on");
             break;
         }
         let sinks = (0..source.threads())
@@ -65,6 +62,7 @@ pub(super) fn drain(
         }
         let finished = round.finished;
         failpoint::reach("before-commit");
+        archiver.expect_more(!finished);
         let identities = source.recreated();
         if let Err(error) = &identities {
             // Nothing is proven, but nothing is lost either: the record names the topics' ids, and the next run compares them
@@ -78,6 +76,7 @@ pub(super) fn drain(
         let ranges = commit_round(&mut archiver, source.topics(), round, recreated)?;
         // Brokers that did not answer just now would only hold up the end.
         if identities.is_ok()
+            && !dry_run
             && let Some(notice) = source.commit_group_offsets(&ranges)
         {
             archiver.notice(&notice.error, notice.severity == Severity::Incomplete);

@@ -1,19 +1,20 @@
 //! What `archive` and `import` share: collected lines -> settled tables -> sorted days -> staged files -> one commit.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::balance::{check_lines, check_offsets};
 use super::day_file::{DayContext, LeafCounts, WrittenEntry, write_day};
+use super::small_files::{load_schemas, stage_rejects, stage_schema};
+use super::stored_rejects::{Driven, OnRecord, is_read_first, kind_of, went_in};
 use crate::calendar::{Day, Zone};
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::lineproto::{Instructions, Limits};
-use crate::order::{Entry, LEAF_ROWS, split_days};
+use crate::lineproto::{Instructions, Limits, Precision};
+use crate::order::{Entry, LEAF_ROWS, RunCounts, split_days};
 use crate::report::{Outcome, PartitionReport, RejectReport, RunReport, SHOWN_REJECTS, escaped};
 use crate::settings::IngestSettings;
 use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, RejectKind, SourceRange};
@@ -22,7 +23,8 @@ use crate::table::schema::MeasurementSchema;
 use crate::table::settle::settle;
 use crate::table::{CollectSettings, Collected, Collector, RejectedLine, SettledTable, schema_file};
 
-/// Holds the archive's lock for one run and turns what was collected into commits.
+/// Holds the archive's lock for one run and turns what was collected into commits. In a dry run it holds no lock, and the
+/// commits are made in memory only.
 #[derive(Debug)]
 pub struct Archiver {
     store: Store,
@@ -36,12 +38,19 @@ pub struct Archiver {
     report: RunReport,
     started: Instant,
     incomplete: bool,
+    /// The rejects that the archive keeps, once they had to be read.
+    on_record: Option<OnRecord>,
+    /// The archive's last commit when it was opened.
+    read_at: u64,
     leaf_rows: usize,
     leaves: LeafCounts,
 }
 
 /// One day of one table, with its rows.
 type DayWork<'a> = (&'a SettledTable, Day, Vec<Entry>);
+
+/// A day that a commit changed, and what became of its lines.
+type CountedDay = (DayEntry, RunCounts);
 
 impl Archiver {
     /// Opens the archive (making it if there is none), recovers what a killed run left, and takes the lock.
@@ -53,9 +62,12 @@ impl Archiver {
             Some(folder) => schema_file::load_dir(folder)?,
             None => BTreeMap::new(),
         };
-        let store = Store::open(&settings.archive, &settings.requested)?;
+        let store = match settings.dry_run {
+            true => Store::dry_run(&settings.archive, &settings.requested)?,
+            false => Store::open(&settings.archive, &settings.requested)?,
+        };
         let zone = store.settings().timezone.parse()?;
-        let archived = load_schemas(&store)?;
+        let archived = load_schemas(&store.state(), &|target| store.path(target))?;
         let mut known: BTreeMap<String, Arc<MeasurementSchema>> = schema_file::builtin()
             .iter()
             .map(|(name, schema)| (name.clone(), Arc::new(schema.clone())))
@@ -63,15 +75,20 @@ impl Archiver {
         known.extend(declared.into_iter().map(|(name, schema)| (name, Arc::new(schema))));
         known.extend(archived.clone());
         Ok(Self {
+            read_at: store.state().commits,
             store,
             console,
             zone,
-            settings,
             archived,
             known: Arc::new(known),
-            report: RunReport::new(command),
+            report: RunReport {
+                dry_run: settings.dry_run,
+                ..RunReport::new(command)
+            },
+            settings,
             started: Instant::now(),
             incomplete: false,
+            on_record: None,
             leaf_rows: LEAF_ROWS,
             leaves: LeafCounts::default(),
         })
@@ -99,9 +116,14 @@ impl Archiver {
 
     /// A collector for one thread, with the columns that are settled now.
     pub fn collector(&self) -> Collector {
+        self.collector_for(self.settings.precision)
+    }
+
+    /// A collector for lines whose times are in this unit.
+    pub fn collector_for(&self, precision: Precision) -> Collector {
         let settings = self.store.settings();
         Collector::new(CollectSettings {
-            precision: self.settings.precision,
+            precision,
             limits: Limits::default(),
             instructions: Instructions::best(),
             time_range: settings.time_range,
@@ -122,6 +144,21 @@ impl Archiver {
         }
     }
 
+    /// The run was stopped by a signal; `next` is what to do to get the rest.
+    pub fn stopped(&mut self, next: &str) {
+        let done = match self.settings.dry_run {
+            true => "counted",
+            false => "archived",
+        };
+        let cause = format_args!("stopped by a signal before the end; what was read is {done}");
+        self.notice(&Error::new(self.report.command, cause).hint(next), true);
+    }
+
+    /// Says whether another commit follows the next one: a dry run then keeps that one's files for a while.
+    pub fn expect_more(&self, more: bool) {
+        self.store.expect_more(more);
+    }
+
     /// Counts bytes of line protocol that were read.
     pub fn add_bytes(&mut self, bytes: u64) {
         self.report.bytes_in += bytes;
@@ -134,10 +171,42 @@ impl Archiver {
     /// # Errors
     /// Lines or offsets that do not balance, day files that are not as the ledger says, a disk that can't be written.
     pub fn commit(&mut self, collected: Vec<Collected>, sources: Vec<SourceRange>, inputs: Vec<Input>) -> Result<()> {
+        let done = self.commit_step(collected, sources, inputs, None);
+        self.as_it_was(done)
+    }
+
+    /// Archives what fits of stored rejects that were driven again. The others are not stored once more.
+    ///
+    /// # Errors
+    /// As [`Archiver::commit`].
+    pub(super) fn commit_retried(&mut self, collected: Vec<Collected>, driven: &[Driven]) -> Result<()> {
+        let done = self.commit_step(collected, Vec::new(), Vec::new(), Some(driven));
+        self.as_it_was(done)
+    }
+
+    /// A dry run does not mistake what another run does meanwhile for damage.
+    fn as_it_was(&self, done: Result<()>) -> Result<()> {
+        match done {
+            Err(error) if self.store.has_moved_on()? => Err(Error::new(
+                self.store.dir().display(),
+                format_args!("another run made commits while this dry run looked at it ({error})"),
+            )
+            .hint("try again")),
+            done => done,
+        }
+    }
+
+    fn commit_step(
+        &mut self,
+        collected: Vec<Collected>,
+        sources: Vec<SourceRange>,
+        inputs: Vec<Input>,
+        driven: Option<&[Driven]>,
+    ) -> Result<()> {
         for range in &sources {
             check_offsets(range)?;
         }
-        let settled = settle(collected);
+        let mut settled = settle(collected);
         self.console.detail(format_args!(
             "{} lines collected, {} rejected, {} measurements",
             settled.lines,
@@ -145,9 +214,14 @@ impl Archiver {
             settled.tables.len()
         ));
         let news: Vec<SourceRange> = sources.iter().filter(|range| self.is_news(range)).cloned().collect();
+        let (new, retried) = match driven {
+            Some(driven) => (Vec::new(), went_in(driven, &mut settled.rejects)),
+            None => (self.new_rejects(&settled.rejects, &sources)?, Vec::new()),
+        };
         let mut counts = Counts {
             lines: settled.lines,
             rejected: settled.rejects.len() as u64,
+            rejected_again: (settled.rejects.len() - new.len()) as u64,
             ..Counts::default()
         };
         if settled.lines > 0 || !news.is_empty() {
@@ -155,23 +229,25 @@ impl Archiver {
             let (days, schemas) = self.write_days(&staging, &settled.tables, &mut counts)?;
             check_lines(&counts)?;
             let mut files = schemas;
-            files.extend(stage_rejects(&staging, &settled.rejects)?);
-            if !news.is_empty() || !days.is_empty() || !files.is_empty() {
-                let reject_kinds = self.new_kinds(&settled.rejects);
+            files.extend(stage_rejects(&staging, &new)?);
+            if !news.is_empty() || !days.is_empty() || !files.is_empty() || !retried.is_empty() {
+                let reject_kinds = self.new_kinds(&new);
                 let commit = Commit {
                     id: staging.id(),
                     command: self.report.command.to_owned(),
                     sources: news,
                     inputs,
-                    days,
+                    days: days.iter().map(|(entry, _)| entry.clone()).collect(),
                     files,
                     counts,
+                    retried,
                     reject_kinds,
                 };
                 staging.commit(commit.clone())?;
                 self.console
                     .detail(format_args!("commit {}: {} day files", commit.id, commit.days.len()));
-                self.report.add_days(&commit);
+                self.report
+                    .add_days(days.iter().map(|(entry, counts)| (entry, counts.points, counts.folded)));
                 self.say_kinds(&commit.reject_kinds);
             }
             for table in &settled.tables {
@@ -206,11 +282,18 @@ impl Archiver {
 
     /// Ends the run: releases the archive and gives the report with its outcome.
     pub fn finish(mut self) -> RunReport {
+        // Whether it can be looked at says nothing about this run.
+        if self.store.has_moved_on().unwrap_or(false) {
+            let cause = format_args!(
+                "another run made commits meanwhile; this dry run counted against the archive as it was after commit {}",
+                self.read_at
+            );
+            let warning = Error::new(self.store.dir().display(), cause);
+            self.notice(&warning.hint("try again for what is new now"), false);
+        }
         let lost = self.report.lost();
-        let too_many = self
-            .settings
-            .max_rejects
-            .exceeded_by(self.report.rejected, self.report.lines);
+        let new_rejects = self.report.rejected - self.report.rejected_again;
+        let too_many = self.settings.max_rejects.exceeded_by(new_rejects, self.report.lines);
         let outcome = if self.incomplete {
             Outcome::Incomplete
         } else if lost > 0 {
@@ -234,7 +317,7 @@ impl Archiver {
         staging: &Staging,
         tables: &[SettledTable],
         counts: &mut Counts,
-    ) -> Result<(Vec<DayEntry>, Vec<FileEntry>)> {
+    ) -> Result<(Vec<CountedDay>, Vec<FileEntry>)> {
         let archive = self.store.settings();
         let context = DayContext {
             locate: &|target| self.store.path(target),
@@ -285,12 +368,38 @@ impl Archiver {
         let schemas = changed
             .map(|table| stage_schema(staging, &table.schema))
             .collect::<Result<_>>()?;
-        Ok((written.into_iter().filter_map(|day| day.entry).collect(), schemas))
+        let changed = written
+            .into_iter()
+            .filter_map(|day| Some((day.entry?, day.counts)))
+            .collect();
+        Ok((changed, schemas))
+    }
+
+    /// The rejects that are not on record yet. What lies behind the offsets that were read before can't be, so a run that only
+    /// goes on with its topics need not look.
+    fn new_rejects<'r>(
+        &mut self,
+        rejects: &'r [RejectedLine],
+        sources: &[SourceRange],
+    ) -> Result<Vec<&'r RejectedLine>> {
+        if self.on_record.is_none() && rejects.iter().all(|reject| is_read_first(reject, sources)) {
+            return Ok(rejects.iter().collect());
+        }
+        let on_record = match self.on_record.take() {
+            Some(on_record) => on_record,
+            None => OnRecord::read(&self.store.state(), &|target| self.store.path(target))?,
+        };
+        let new = self.on_record.insert(on_record).take_new(rejects.iter());
+        Ok(rejects
+            .iter()
+            .zip(new)
+            .filter_map(|(reject, new)| new.then_some(reject))
+            .collect())
     }
 
     /// The kinds of rejects that this archive has not seen before.
-    fn new_kinds(&self, rejects: &[RejectedLine]) -> Vec<RejectKind> {
-        let kinds: BTreeSet<RejectKind> = rejects.iter().map(kind_of).collect();
+    fn new_kinds(&self, rejects: &[&RejectedLine]) -> Vec<RejectKind> {
+        let kinds: BTreeSet<RejectKind> = rejects.iter().copied().map(kind_of).collect();
         let state = self.store.state();
         let seen = &state.reject_kinds;
         kinds.into_iter().filter(|kind| !seen.contains(kind)).collect()
@@ -303,99 +412,15 @@ impl Archiver {
                 (Some(measurement), Some(column)) => format!(" in {}", escaped(&format!("{measurement}.{column}"))),
                 _ => String::new(),
             };
+            let kept = match self.settings.dry_run {
+                true => "would be kept",
+                false => "are kept",
+            };
             self.console.always(format_args!(
-                "diurnal: new kind of reject: {}{column}; such lines are kept in {}",
+                "diurnal: new kind of reject: {}{column}; such lines {kept} in {}",
                 kind.reason,
                 self.store.dir().join(paths::PRIVATE).join("rejects").display()
             ));
         }
     }
-}
-
-fn kind_of(reject: &RejectedLine) -> RejectKind {
-    let (measurement, column) = reject.place.clone().unzip();
-    RejectKind {
-        reason: reject.reason.as_str().to_owned(),
-        measurement,
-        column,
-    }
-}
-
-/// Messages are counted at the parser and gaps at the queue: a message that got lost in between shows here.
-fn check_offsets(range: &SourceRange) -> Result<()> {
-    let all = u64::try_from(range.next - range.first).ok();
-    if all == Some(range.messages + range.gaps + range.lost) {
-        return Ok(());
-    }
-    Err(Error::new(
-        format_args!("{}[{}]", range.topic, range.partition),
-        format_args!(
-            "offsets {} to {} do not balance: {} messages, {} gaps, {} lost; nothing of this step was committed",
-            range.first, range.next, range.messages, range.gaps, range.lost
-        ),
-    )
-    .hint("this is a bug in diurnal; the archive is as it was before, and Kafka still has the messages"))
-}
-
-fn check_lines(counts: &Counts) -> Result<()> {
-    if counts.lines == counts.points + counts.folded + counts.rejected {
-        return Ok(());
-    }
-    Err(Error::new(
-        "the lines of this run",
-        format_args!(
-            "do not balance: {} lines, {} points, {} folded, {} rejected; nothing of this step was committed",
-            counts.lines, counts.points, counts.folded, counts.rejected
-        ),
-    )
-    .hint("this is a bug in diurnal; the archive is as it was before"))
-}
-
-fn stage_schema(staging: &Staging, schema: &MeasurementSchema) -> Result<FileEntry> {
-    let target = paths::schema_file(&schema.measurement).map_err(|error| Error::new(&schema.measurement, error))?;
-    stage_text(staging, target, schema_file::render(schema).as_bytes())
-}
-
-fn stage_rejects(staging: &Staging, rejects: &[RejectedLine]) -> Result<Option<FileEntry>> {
-    if rejects.is_empty() {
-        return Ok(None);
-    }
-    let mut text = Vec::new();
-    for reject in rejects {
-        serde_json::to_writer(&mut text, &reject.to_text()).expect("rejects hold strings and numbers only");
-        text.push(b'\n');
-    }
-    stage_text(staging, paths::rejects_file(staging.id()), &text).map(Some)
-}
-
-fn stage_text(staging: &Staging, target: String, text: &[u8]) -> Result<FileEntry> {
-    use std::io::Write as _;
-    let mut file = staging.file(&target)?;
-    file.write_all(text)
-        .map_err(|error| Error::io(Path::new(&target), "write it", &error))?;
-    let written = file.finish()?;
-    Ok(FileEntry {
-        path: target,
-        bytes: written.bytes,
-        hash: written.hash,
-    })
-}
-
-/// The archive's own schema files, checked against the ledger.
-fn load_schemas(store: &Store) -> Result<BTreeMap<String, Arc<MeasurementSchema>>> {
-    let prefix = format!("{}/schema/", paths::PRIVATE);
-    let state = store.state();
-    let entries = state.files.values().filter(|entry| entry.path.starts_with(&prefix));
-    entries
-        .map(|entry| {
-            let path = store.path(&entry.path);
-            let text = fs::read_to_string(&path).map_err(|error| Error::io(&path, "read it", &error))?;
-            if blake3::hash(text.as_bytes()).to_hex().as_str() != entry.hash {
-                return Err(Error::new(path.display(), "is not the file that the ledger records")
-                    .hint("put the recorded file back; columns are changed by diurnal only"));
-            }
-            let schema = schema_file::parse(&text, &path)?;
-            Ok((schema.measurement.clone(), Arc::new(schema)))
-        })
-        .collect()
 }

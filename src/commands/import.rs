@@ -31,6 +31,7 @@ pub(super) fn run(console: Console, archive: &Path, args: &ImportArgs) -> Result
         let round = read_round(&mut files, &settings, &archiver, &stop);
         archiver.add_bytes(round.bytes);
         failpoint::reach("before-commit");
+        archiver.expect_more(!round.finished);
         let inputs = files.take_finished().into_iter().map(|(path, bytes)| Input {
             path: path.to_string(),
             bytes,
@@ -40,14 +41,7 @@ pub(super) fn run(console: Console, archive: &Path, args: &ImportArgs) -> Result
             archiver.notice(error, true);
         }
         if stop.is_set() && !round.finished {
-            let stopped = Error::new(
-                "import",
-                "stopped by a signal before the end; what was read is archived",
-            );
-            archiver.notice(
-                &stopped.hint("import the same files again: what is there already does no harm"),
-                true,
-            );
+            archiver.stopped("import the same files again: what is there already does no harm");
             break;
         }
         if round.finished {

@@ -2,10 +2,16 @@
 
 mod archive;
 mod archiver;
+mod backup;
+mod balance;
 mod day_file;
 mod demo;
 mod import;
+mod rejects;
+mod schema;
+mod small_files;
 mod status;
+mod stored_rejects;
 mod verify;
 
 pub use archiver::Archiver;
@@ -39,6 +45,9 @@ pub fn run(cli: Cli) -> u8 {
         Command::Import(args) => ("import", import::run(console, archive, args)),
         Command::Verify => ("verify", verify::run(console, archive)),
         Command::Status => ("status", status::run(console, archive)),
+        Command::Rejects(args) => ("rejects", rejects::run(console, archive, args)),
+        Command::Schema(args) => ("schema", schema::run(console, archive, args)),
+        Command::Backup(args) => ("backup", backup::run(console, archive, args)),
         Command::Demo(args) => ("demo", demo::run(console, given, args)),
     };
     ended.unwrap_or_else(|error| failed(console, name, &error))
@@ -73,6 +82,18 @@ fn stop_on_signals() -> Result<StopFlag> {
             .map_err(|error| Error::new("signals", format_args!("cannot be listened to: {error}")))?;
     }
     Ok(stop)
+}
+
+/// Whether a path, which need not exist, lies in an archive's folder or is it. An archive that isn't there holds nothing.
+fn is_inside(archive: &Path, path: &Path) -> bool {
+    let Ok(archive) = archive.canonicalize() else {
+        return false;
+    };
+    let Ok(path) = std::path::absolute(path) else {
+        return false;
+    };
+    let there = path.ancestors().find_map(|above| above.canonicalize().ok());
+    there.is_some_and(|there| there.starts_with(&archive))
 }
 
 /// Nanoseconds since 1970-01-01 UTC, by the machine's clock.

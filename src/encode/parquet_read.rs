@@ -1,5 +1,6 @@
 //! A day's Parquet file -> its columns and the rows of each leaf, or what it takes to copy a leaf as it is.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -85,6 +86,23 @@ impl ParquetFooter {
     /// Number of leaves.
     pub fn leaves(&self) -> usize {
         self.metadata.metadata().num_row_groups()
+    }
+
+    /// For each column, `time` included, how many rows have a value in it: from the footer's statistics, no row is read.
+    pub fn column_rows(&self) -> BTreeMap<String, u64> {
+        let mut rows = BTreeMap::new();
+        for chunk in self
+            .metadata
+            .metadata()
+            .row_groups()
+            .iter()
+            .flat_map(|group| group.columns())
+        {
+            let nulls = chunk.statistics().and_then(|statistics| statistics.null_count_opt());
+            let values = chunk.num_values().max(0).unsigned_abs();
+            *rows.entry(chunk.column_descr().name().to_owned()).or_default() += values - nulls.unwrap_or(0).min(values);
+        }
+        rows
     }
 
     /// Checks that every column is one of `known` with the same key, kind and type.

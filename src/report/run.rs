@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::source::Origin;
-use crate::store::record::{Commit, Counts};
+use crate::store::record::{Counts, DayEntry};
 use crate::table::{RejectedLine, RejectedText};
 
 /// Rejects that a report shows; all of them are in the archive's `rejects/`.
@@ -49,6 +48,9 @@ pub struct RunReport {
     pub outcome: Outcome,
     /// The exit code of the process.
     pub exit_code: u8,
+    /// Whether all of this is only what a run would do; nothing was written.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// Lines read: blank lines and comments are none.
     pub lines: u64,
     /// Points that are new in the archive.
@@ -59,6 +61,9 @@ pub struct RunReport {
     pub conflicts: u64,
     /// Lines that could not be archived.
     pub rejected: u64,
+    /// Those of them that were on record already: a replay, or the same file once more.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rejected_again: u64,
     /// Bytes of line protocol read, uncompressed.
     pub bytes_in: u64,
     /// Seconds from the opening of the archive to the end.
@@ -87,6 +92,12 @@ pub struct DayReport {
     pub parquet: Option<String>,
     /// Path relative to the archive.
     pub csv: Option<String>,
+    /// Points that would be new in it; in a dry run only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub points: Option<u64>,
+    /// Lines that would join a point that it holds already; in a dry run only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folded: Option<u64>,
 }
 
 /// How far a partition was read.
@@ -130,16 +141,14 @@ pub struct RejectReport {
 
 impl From<&RejectedLine> for RejectReport {
     fn from(reject: &RejectedLine) -> Self {
+        let text = reject.to_text();
+        let source = text.source();
         let RejectedText {
             line,
             line_base64,
             offset,
             ..
-        } = reject.to_text();
-        let source = match &reject.origin {
-            Origin::Kafka { topic, partition, .. } => format!("{}[{partition}]", topic.topic),
-            Origin::File { path, .. } => path.to_string(),
-        };
+        } = text;
         let place = reject.byte.map(|byte| format!("at byte {byte}"));
         Self {
             source,
@@ -150,6 +159,10 @@ impl From<&RejectedLine> for RejectReport {
             line_base64,
         }
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl RunReport {
@@ -168,26 +181,30 @@ impl RunReport {
         self.folded += counts.folded;
         self.conflicts += counts.conflicts;
         self.rejected += counts.rejected;
+        self.rejected_again += counts.rejected_again;
     }
 
-    /// Adds the days of a commit; a day that several commits wrote shows its last state.
-    pub fn add_days(&mut self, commit: &Commit) {
+    /// Adds the days of a commit, each with its points and folded lines; a day that several commits wrote shows its last state.
+    pub fn add_days<'a>(&mut self, days_written: impl Iterator<Item = (&'a DayEntry, u64, u64)>) {
         let mut days: BTreeMap<(String, String), DayReport> = self
             .days
             .drain(..)
             .map(|day| ((day.measurement.clone(), day.day.clone()), day))
             .collect();
-        for day in &commit.days {
-            days.insert(
-                (day.measurement.clone(), day.day.clone()),
-                DayReport {
-                    measurement: day.measurement.clone(),
-                    day: day.day.clone(),
-                    rows: day.rows,
-                    parquet: day.parquet.as_ref().map(|file| file.path.clone()),
-                    csv: day.csv.as_ref().map(|file| file.path.clone()),
-                },
-            );
+        for (day, points, folded) in days_written {
+            let key = (day.measurement.clone(), day.day.clone());
+            let earlier = days.get(&key);
+            let sum = |count: u64, before: Option<u64>| self.dry_run.then(|| count + before.unwrap_or(0));
+            let report = DayReport {
+                measurement: day.measurement.clone(),
+                day: day.day.clone(),
+                rows: day.rows,
+                parquet: day.parquet.as_ref().map(|file| file.path.clone()),
+                csv: day.csv.as_ref().map(|file| file.path.clone()),
+                points: sum(points, earlier.and_then(|day| day.points)),
+                folded: sum(folded, earlier.and_then(|day| day.folded)),
+            };
+            days.insert(key, report);
         }
         self.days = days.into_values().collect();
     }

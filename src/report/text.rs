@@ -78,19 +78,30 @@ pub fn table(header: &[&str], right: &[bool], rows: &[Vec<String>]) -> String {
 
 /// What a person wants to know at the end of a run; fits a screen.
 pub fn run_summary(report: &RunReport) -> String {
-    let mut text = if report.lines == 0 {
-        format!("nothing new ({:.2} s)\n", report.elapsed_s)
-    } else {
-        totals(report)
+    let mut text = match report.dry_run {
+        true => "dry run, nothing was written; this is what a run would do:\n".to_owned(),
+        false => String::new(),
+    };
+    text += &match report.lines {
+        0 => format!("nothing new ({:.2} s)\n", report.elapsed_s),
+        _ => totals(report),
     };
     if !report.days.is_empty() {
         let rows: Vec<Vec<String>> = report
             .days
             .iter()
             .take(SHOWN_ROWS)
-            .map(|day| vec![escaped(&day.measurement), day.day.clone(), grouped(day.rows)])
+            .map(|day| {
+                let counts = [Some(day.rows), day.points, day.folded];
+                [escaped(&day.measurement), day.day.clone()]
+                    .into_iter()
+                    .chain(counts.into_iter().flatten().map(grouped))
+                    .collect()
+            })
             .collect();
-        text += &table(&["measurement", "day", "rows"], &[false, false, true], &rows);
+        let header = ["measurement", "day", "rows", "new points", "folded"];
+        let shown = if report.dry_run { 5 } else { 3 };
+        text += &table(&header[..shown], &[false, false, true, true, true], &rows);
         text += &more(report.days.len(), "days");
     }
     if !report.partitions.is_empty() {
@@ -141,9 +152,14 @@ fn totals(report: &RunReport) -> String {
         0 => String::new(),
         points => format!("; {} with more than one value for a field", counted(points, "point")),
     };
+    let again = match report.rejected_again {
+        0 => String::new(),
+        lines if lines == report.rejected => " (on record already)".to_owned(),
+        lines => format!(" ({} of them on record already)", grouped(lines)),
+    };
     let per_second = report.lines as f64 / report.elapsed_s.max(1e-3);
     format!(
-        "{}: {}, {} folded, {} rejected{conflicts}\n{} in {:.2} s, {} lines/s\n",
+        "{}: {}, {} folded, {} rejected{again}{conflicts}\n{} in {:.2} s, {} lines/s\n",
         counted(report.lines, "line"),
         counted(report.points, "new point"),
         grouped(report.folded),
@@ -184,10 +200,11 @@ mod tests {
     #[test]
     fn a_summary_says_what_was_archived_and_what_was_strange() {
         let report = RunReport {
-            lines: 1_002,
+            lines: 1_004,
             points: 1_000,
             folded: 1,
-            rejected: 1,
+            rejected: 3,
+            rejected_again: 2,
             conflicts: 1,
             bytes_in: 250_000,
             elapsed_s: 0.5,
@@ -197,6 +214,8 @@ mod tests {
                 rows: 1_001,
                 parquet: None,
                 csv: None,
+                points: None,
+                folded: None,
             }],
             partitions: vec![PartitionReport {
                 topic: "t".to_owned(),
@@ -218,8 +237,8 @@ mod tests {
             ..RunReport::new("archive")
         };
         let expected = "\
-1,002 lines: 1,000 new points, 1 folded, 1 rejected; 1 point with more than one value for a field
-250.0 kB in 0.50 s, 2,004 lines/s
+1,004 lines: 1,000 new points, 1 folded, 3 rejected (2 of them on record already); 1 point with more than one value for a field
+250.0 kB in 0.50 s, 2,008 lines/s
   measurement  day          rows
   cpu          2020-06-19  1,001
   partition  from    to  messages  gaps  lost
@@ -234,6 +253,36 @@ rejected: t[0] offset 7: empty_value (at byte 9): cpu usage=\\u{7} 1
             }),
             "nothing new (0.10 s)\n"
         );
+    }
+
+    #[test]
+    fn a_dry_run_says_so_first_and_counts_by_day() {
+        let report = RunReport {
+            dry_run: true,
+            lines: 1_003,
+            points: 1_001,
+            folded: 2,
+            bytes_in: 250_000,
+            elapsed_s: 0.5,
+            days: vec![DayReport {
+                measurement: "cpu".to_owned(),
+                day: "2020-06-19".to_owned(),
+                rows: 5_000,
+                parquet: None,
+                csv: None,
+                points: Some(1_001),
+                folded: Some(2),
+            }],
+            ..RunReport::new("import")
+        };
+        let expected = "\
+dry run, nothing was written; this is what a run would do:
+1,003 lines: 1,001 new points, 2 folded, 0 rejected
+250.0 kB in 0.50 s, 2,006 lines/s
+  measurement  day          rows  new points  folded
+  cpu          2020-06-19  5,000       1,001       2
+";
+        assert_eq!(run_summary(&report), expected);
     }
 
     #[test]

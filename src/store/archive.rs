@@ -27,7 +27,7 @@ pub struct Archive {
     pub(super) layout: Layout,
     settings: ArchiveSettings,
     state: State,
-    ledger_bytes: u64,
+    pub(super) ledger_bytes: u64,
     pending: Option<Pending>,
 }
 

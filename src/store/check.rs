@@ -23,7 +23,7 @@ pub struct Finding {
     pub advice: String,
 }
 
-const RESTORE: &str = "restore it from a backup, or archive the day again from Kafka into a new archive";
+pub(super) const RESTORE: &str = "restore it from a backup, or archive the day again from Kafka into a new archive";
 const FOREIGN: &str = "move it out of the archive; diurnal did not put it there";
 const REPORT: &str = "do not trust the offsets around it; report this as a bug of diurnal with the ledger's line";
 
@@ -48,7 +48,7 @@ pub fn check_files(archive: &Archive) -> Vec<Finding> {
     found
 }
 
-fn finding(object: impl Into<String>, problem: impl Into<String>, advice: &str) -> Finding {
+pub(super) fn finding(object: impl Into<String>, problem: impl Into<String>, advice: &str) -> Finding {
     Finding {
         object: object.into(),
         problem: problem.into(),
@@ -142,14 +142,7 @@ fn target_findings(archive: &Archive, target: &Target<'_>) -> Vec<Finding> {
 
 /// Files that are on no record. Empty folders of measurements are none: a run that was stopped can leave one.
 fn foreign_findings(archive: &Archive, state: &State) -> Vec<Finding> {
-    let recorded: BTreeSet<&str> = state
-        .days
-        .values()
-        .flat_map(|day| [&day.parquet, &day.csv])
-        .flatten()
-        .map(|file| file.path.as_str())
-        .chain(state.files.keys().map(String::as_str))
-        .collect();
+    let recorded: BTreeSet<&str> = state.paths().collect();
     let mut found = Vec::new();
     let mut present = Vec::new();
     for (path, kind) in entries(archive, "", &mut found) {

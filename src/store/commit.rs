@@ -34,6 +34,14 @@ impl Staging {
         self.check(&commit, &staged)?;
         let before = shared.inner().end.clone();
         let (line, end) = before.line(&commit)?;
+        if let Some(dry) = &shared.dry {
+            dry.keep(
+                self.id,
+                staged.iter().map(|(target, name, _)| (target.as_str(), name.as_str())),
+            );
+            shared.committed(commit, end);
+            return Ok(());
+        }
         let manifest = self.write_manifest(&staged)?;
         let moves = moves(&shared.layout, &manifest);
         let folders: BTreeSet<PathBuf> = moves.iter().map(|step| shared.layout.folder_of(&step.target)).collect();

@@ -62,8 +62,10 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn sync_file(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a folder durable. Never tried again after a failure.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
-    /// Gives a file another name in one step, in place of what has that name.
+    /// Gives a file another name in one step, in place of what has that name; or a folder, in place of an empty one.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file the time of last change that another has.
+    fn copy_time(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file or a symbolic link.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes an empty folder.
@@ -146,6 +148,11 @@ impl Disk for RealDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn copy_time(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let changed = fs::symlink_metadata(from)?.modified()?;
+        OpenOptions::new().write(true).open(to)?.set_modified(changed)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {

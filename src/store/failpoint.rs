@@ -50,6 +50,21 @@ pub const STEPS: &[&str] = &[
     "commit-done",
 ];
 
+/// Every step of a backup.
+pub const BACKUP_STEPS: &[&str] = &[
+    "backup-begin",
+    "backup-locked",
+    "backup-clean",
+    "backup-file-copied",
+    "backup-ledger-copied",
+    "backup-files-synced",
+    "backup-settings-copied",
+    "backup-settings-synced",
+    "backup-rename",
+    "backup-renamed",
+    "backup-done",
+];
+
 /// Says that the run has reached the step `name`.
 #[cfg(not(any(debug_assertions, test)))]
 #[inline(always)]

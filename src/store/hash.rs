@@ -1,24 +1,43 @@
 //! Files against their record: lengths and BLAKE3 hashes, in one pass with bounded memory.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::disk::{Disk, Kind};
-use super::record::{DayFileEntry, Piece};
+use super::disk::{Disk, Kind, RealDisk};
+use super::record::{DayFileEntry, FileEntry, Piece};
+use crate::error::{Error, Result};
 
 /// Bytes read and hashed at once.
 const BUFFER_BYTES: usize = 128 * 1024;
 
 /// How a file differs from its length and whole hash on record.
 pub(super) fn file_problems(disk: &dyn Disk, path: &Path, bytes: u64, hash: &str) -> Vec<String> {
+    copy_file(disk, path, bytes, hash, &mut io::sink())
+}
+
+/// [`file_problems`], with every byte that is checked written to `copy`.
+pub(super) fn copy_file(disk: &dyn Disk, path: &Path, bytes: u64, hash: &str, copy: &mut dyn Write) -> Vec<String> {
     compare(disk, path, bytes, |input| {
         let mut hasher = blake3::Hasher::new();
-        feed(input, bytes, &mut hasher)?;
+        feed(input, bytes, &mut hasher, copy)?;
         Ok(match hasher.finalize().to_hex().as_str() == hash {
             true => Vec::new(),
             false => vec!["its content is not what was committed".to_string()],
         })
     })
+}
+
+/// Checks a schema or reject file against its record before it is believed.
+///
+/// # Errors
+/// The file is missing, or its length or hash is not the one on record.
+pub fn check_file(path: &Path, entry: &FileEntry) -> Result<()> {
+    let problems = file_problems(&RealDisk, path, entry.bytes, &entry.hash);
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Error::new(path.display(), problems.join("; "))
+            .hint("nothing was changed; run `diurnal verify`, then restore the file from a backup")),
+    }
 }
 
 /// How a day file differs from its record: each leaf, and the rest before the first and after the last one.
@@ -28,6 +47,17 @@ pub(super) fn day_file_problems(
     entry: &DayFileEntry,
     leaves: &[Option<&Piece>],
 ) -> Vec<String> {
+    copy_day_file(disk, path, entry, leaves, &mut io::sink())
+}
+
+/// [`day_file_problems`], with every byte that is checked written to `copy`.
+pub(super) fn copy_day_file(
+    disk: &dyn Disk,
+    path: &Path,
+    entry: &DayFileEntry,
+    leaves: &[Option<&Piece>],
+    copy: &mut dyn Write,
+) -> Vec<String> {
     let pieces = match joined(entry, leaves) {
         Ok(pieces) => pieces,
         Err(problem) => return vec![problem],
@@ -35,16 +65,16 @@ pub(super) fn day_file_problems(
     compare(disk, path, entry.bytes, |input| {
         let mut found = Vec::new();
         let mut rest = blake3::Hasher::new();
-        feed(input, pieces.first().map_or(0, |piece| piece.offset), &mut rest)?;
+        feed(input, pieces.first().map_or(0, |piece| piece.offset), &mut rest, copy)?;
         for (number, piece) in pieces.iter().enumerate() {
             let mut leaf = blake3::Hasher::new();
-            feed(input, piece.bytes, &mut leaf)?;
+            feed(input, piece.bytes, &mut leaf, copy)?;
             if leaf.finalize().to_hex().as_str() != piece.hash {
                 found.push(other_leaf(number, piece));
             }
         }
         let end = pieces.last().map_or(0, |piece| piece.offset + piece.bytes);
-        feed(input, entry.bytes - end, &mut rest)?;
+        feed(input, entry.bytes - end, &mut rest, copy)?;
         if rest.finalize().to_hex().as_str() != entry.rest {
             found.push(OTHER_REST.to_string());
         }
@@ -109,7 +139,7 @@ fn compare(
         .unwrap_or_else(|error| vec![format!("it cannot be read: {error}")])
 }
 
-fn feed(input: &mut dyn Read, mut bytes: u64, hasher: &mut blake3::Hasher) -> io::Result<()> {
+fn feed(input: &mut dyn Read, mut bytes: u64, hasher: &mut blake3::Hasher, copy: &mut dyn Write) -> io::Result<()> {
     let at_once = |bytes: u64| usize::try_from(bytes).map_or(BUFFER_BYTES, |bytes| bytes.min(BUFFER_BYTES));
     let mut buffer = vec![0; at_once(bytes)];
     while bytes > 0 {
@@ -117,6 +147,7 @@ fn feed(input: &mut dyn Read, mut bytes: u64, hasher: &mut blake3::Hasher) -> io
         let part = &mut buffer[..wanted];
         input.read_exact(part)?;
         hasher.update(part);
+        copy.write_all(part)?;
         bytes -= wanted as u64;
     }
     Ok(())

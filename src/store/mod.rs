@@ -4,9 +4,11 @@
 //! [`Staging`], write its files, and hand it the [`record::Commit`] that names them.
 
 mod archive;
+mod backup;
 mod check;
 mod commit;
 pub mod disk;
+mod dry;
 pub mod failpoint;
 mod hash;
 mod ledger;
@@ -28,7 +30,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use archive::{Archive, Pending};
+pub use backup::{BackedUp, Backup, Copied};
 pub use check::{Finding, check_files};
+pub use hash::check_file;
 pub use recorded::RecordedFile;
 pub use recovery::Recovery;
 pub use settings::{ArchiveSettings, Requested};
@@ -37,11 +41,13 @@ pub use state::{SourceKey, State};
 
 use crate::error::{Error, Result};
 use disk::{Disk, Kind, RealDisk};
+use dry::{DryRun, ReadOnlyDisk};
 use ledger::End;
 use lock::Lock;
 use paths::Layout;
 
-/// An archive opened for writing: the lock is held until the store and all of its stagings are dropped.
+/// An archive opened for writing: the lock is held until the store and all of its stagings are dropped. One of a dry run
+/// ([`Store::dry_run`]) only says that it writes.
 #[derive(Debug)]
 pub struct Store {
     shared: Arc<Shared>,
@@ -55,7 +61,8 @@ struct Shared {
     disk: Arc<dyn Disk>,
     layout: Layout,
     inner: Mutex<Inner>,
-    _lock: Lock,
+    dry: Option<DryRun>,
+    _lock: Option<Lock>,
 }
 
 #[derive(Debug)]
@@ -113,11 +120,59 @@ impl Store {
                     staging: false,
                     ended: None,
                 }),
-                _lock: lock,
+                dry: None,
+                _lock: Some(lock),
             }),
             settings,
             recovery,
         })
+    }
+
+    /// The archive in `dir`, or the one that would be made there, for a run that writes nothing: not a lock, not a folder.
+    /// What it stages is counted and hashed; commits change [`Store::state`] and nothing else. It takes no lock either: runs
+    /// may go on meanwhile, see [`Store::has_moved_on`].
+    ///
+    /// # Errors
+    /// As [`Store::open`], but for the lock. What a killed run left is no error: it is read as [`Archive::read`] does.
+    pub fn dry_run(dir: &Path, requested: &Requested) -> Result<Self> {
+        let layout = Layout::new(dir);
+        let disk: Arc<dyn Disk> = Arc::new(ReadOnlyDisk(Arc::new(RealDisk)));
+        let begun = DryRun::read(disk.clone(), &layout, requested)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                disk,
+                layout,
+                inner: Mutex::new(Inner {
+                    state: Arc::new(begun.state),
+                    end: begun.end,
+                    staging: false,
+                    ended: None,
+                }),
+                dry: Some(begun.dry),
+                _lock: None,
+            }),
+            settings: begun.settings,
+            recovery: Recovery::default(),
+        })
+    }
+
+    /// Says whether another commit follows the next one. A dry run keeps the files of a commit only then, in a temporary
+    /// folder, for the next one to merge with.
+    pub fn expect_more(&self, more: bool) {
+        if let Some(dry) = &self.shared.dry {
+            dry.expect_more(more);
+        }
+    }
+
+    /// Whether other runs made commits since a dry run read the archive. Never where the lock is held.
+    ///
+    /// # Errors
+    /// The ledger can't be looked at.
+    pub fn has_moved_on(&self) -> Result<bool> {
+        match &self.shared.dry {
+            Some(dry) => dry.has_moved_on(&*self.shared.disk, &self.shared.layout),
+            None => Ok(false),
+        }
     }
 
     /// The archive's folder.
@@ -127,7 +182,7 @@ impl Store {
 
     /// Where the file on record as `target`, relative to the archive, is.
     pub fn path(&self, target: &str) -> PathBuf {
-        self.shared.layout.target(target)
+        self.shared.locate(target)
     }
 
     /// What was decided when the archive was made.
@@ -166,6 +221,14 @@ impl Store {
 }
 
 impl Shared {
+    /// Where the file on record as `target` is.
+    fn locate(&self, target: &str) -> PathBuf {
+        match &self.dry {
+            Some(dry) => dry.locate(target, &self.layout),
+            None => self.layout.target(target),
+        }
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // A panic elsewhere does not make these values wrong: each statement leaves them whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -204,10 +267,7 @@ fn make_archive(disk: &dyn Disk, layout: &Layout, requested: &Requested) -> Resu
     let ledger = layout.ledger();
     match disk.metadata(&ledger) {
         Ok(found) if found.bytes > 0 => {
-            return Err(
-                Error::new(layout.settings().display(), "is gone, but there is a ledger")
-                    .hint("restore it from a backup; nothing was touched"),
-            );
+            return Err(settings_are_gone(layout));
         }
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -233,6 +293,11 @@ fn make_archive(disk: &dyn Disk, layout: &Layout, requested: &Requested) -> Resu
     disk.rename(&staged, &layout.settings()).map_err(write)?;
     failpoint::reach("open-settings-renamed");
     Ok(settings)
+}
+
+fn settings_are_gone(layout: &Layout) -> Error {
+    Error::new(layout.settings().display(), "is gone, but there is a ledger")
+        .hint("restore it from a backup; nothing was touched")
 }
 
 /// Makes the archive's folder and whatever is missing above it, each durable before the next is made.

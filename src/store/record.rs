@@ -20,6 +20,9 @@ pub struct Commit {
     pub files: Vec<FileEntry>,
     /// How the lines of this commit balance.
     pub counts: Counts,
+    /// Stored rejects that were driven again by this commit and are archived since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retried: Vec<Retried>,
     /// Kinds of rejects that no commit before this one had.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reject_kinds: Vec<RejectKind>,
@@ -38,6 +41,15 @@ pub struct RejectKind {
     pub column: Option<String>,
 }
 
+/// Lines of a reject file that were driven again and are archived since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retried {
+    /// The reject file's path relative to the archive.
+    pub path: String,
+    /// First and last number of runs of lines, from 1, ascending.
+    pub lines: Vec<(u64, u64)>,
+}
+
 /// `lines = points + folded + rejected`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -51,6 +63,13 @@ pub struct Counts {
     pub conflicts: u64,
     /// Lines that could not be archived.
     pub rejected: u64,
+    /// Those of them that were on record as rejects already and so are not in this commit's reject file.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejected_again: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Offsets `[first, next)` of one partition that this commit covers.

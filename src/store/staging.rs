@@ -80,11 +80,13 @@ impl Staging {
     pub(super) fn begin(shared: Arc<Shared>, id: u64, command: &str) -> Result<Self> {
         let disk = &*shared.disk;
         let folder = shared.layout.staging_of(id);
-        check_devices(&shared)?;
-        // A commit given up earlier in this run may have left its folder.
-        recovery::discard(disk, &folder)?;
-        disk.create_folder(&folder)
-            .map_err(|error| Error::io(&folder, "make the staging folder", &error))?;
+        if shared.dry.is_none() {
+            check_devices(&shared)?;
+            // A commit given up earlier in this run may have left its folder.
+            recovery::discard(disk, &folder)?;
+            disk.create_folder(&folder)
+                .map_err(|error| Error::io(&folder, "make the staging folder", &error))?;
+        }
         failpoint::reach("stage-folder-made");
         let files = Arc::new(StagedFiles {
             folder,
@@ -104,7 +106,8 @@ impl Staging {
         self.id
     }
 
-    /// The staging folder, for files of this run that no commit keeps (sorted runs). It is removed with all in it.
+    /// The staging folder, for files of this run that no commit keeps (sorted runs). It is removed with all in it. In a dry
+    /// run it does not exist.
     pub fn folder(&self) -> &Path {
         &self.files.folder
     }
@@ -128,7 +131,7 @@ impl Staging {
         check_folder(disk, layout, &layout.folder_of(target))?;
         check_replaced(shared, target)?;
 
-        let path = {
+        let (name, path) = {
             let mut slots = self.files.slots();
             if slots.by_target.contains_key(target) {
                 return Err(Error::new(target, "is staged twice in one commit"));
@@ -137,13 +140,22 @@ impl Staging {
             let last = target.rsplit('/').next().unwrap_or(target);
             let name = format!("{:06}-{last}{}", slots.made, paths::STAGED_SUFFIX);
             let path = self.files.folder.join(&name);
-            slots.by_target.insert(target.to_string(), Slot { name, written: None });
-            path
+            slots.by_target.insert(
+                target.to_string(),
+                Slot {
+                    name: name.clone(),
+                    written: None,
+                },
+            );
+            (name, path)
         };
-        let output = disk.create(&path).map_err(|error| {
-            self.files.slots().by_target.remove(target);
-            Error::io(&path, "make a staged file", &error)
-        })?;
+        let made = match &shared.dry {
+            None => disk
+                .create(&path)
+                .map_err(|error| Error::io(&path, "make a staged file", &error)),
+            Some(dry) => dry.create(self.id, &name),
+        };
+        let output = made.inspect_err(|_| drop(self.files.slots().by_target.remove(target)))?;
         failpoint::reach("stage-file-made");
         Ok(StagedFile {
             shared: shared.clone(),
@@ -303,7 +315,7 @@ pub(super) fn check_folder(disk: &dyn Disk, layout: &Layout, folder: &Path) -> R
 
 /// What a commit replaces must be what the ledger says: else the new file would lack rows that only the old one has.
 fn check_replaced(shared: &Shared, target: &str) -> Result<()> {
-    let path = shared.layout.target(target);
+    let path = shared.locate(target);
     let found = match shared.disk.metadata(&path) {
         Ok(found) => Some(found),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,

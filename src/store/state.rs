@@ -1,11 +1,12 @@
 //! What the commits of a ledger add up to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::Path;
 
 use super::disk::Disk;
 use super::hash;
-use super::record::{Commit, Counts, DayEntry, DayFileEntry, FileEntry, Piece, RejectKind, SourceRange};
+use super::record::{Commit, Counts, DayEntry, DayFileEntry, FileEntry, Piece, RejectKind, Retried, SourceRange};
 
 /// A partition as the ledger tells it from all others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +47,9 @@ pub struct State {
     pub totals: Counts,
     /// Every kind of reject so far.
     pub reject_kinds: BTreeSet<RejectKind>,
+    /// Stored rejects that were driven again and are archived since: for each reject file, the first and last number of runs
+    /// of its lines.
+    pub retried: BTreeMap<String, BTreeMap<u64, u64>>,
 }
 
 impl State {
@@ -58,12 +62,17 @@ impl State {
             folded,
             conflicts,
             rejected,
+            rejected_again,
         } = commit.counts;
         self.totals.lines += lines;
         self.totals.points += points;
         self.totals.folded += folded;
         self.totals.conflicts += conflicts;
         self.totals.rejected += rejected;
+        self.totals.rejected_again += rejected_again;
+        for Retried { path, lines } in commit.retried {
+            self.retried.entry(path).or_default().extend(lines);
+        }
         for day in commit.days {
             self.days.insert((day.measurement.clone(), day.day.clone()), day);
         }
@@ -74,6 +83,20 @@ impl State {
         for file in commit.files {
             self.files.insert(file.path.clone(), file);
         }
+    }
+
+    /// Whether this line (from 1) of a reject file was driven again and is archived since.
+    pub fn was_retried(&self, path: &str, line: u64) -> bool {
+        let runs = self.retried.get(path);
+        let before = runs.and_then(|runs| runs.range(..=line).next_back());
+        before.is_some_and(|(_, last)| *last >= line)
+    }
+
+    /// The path of every file on record, relative to the archive.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        let days = self.days.values().flat_map(|day| [&day.parquet, &day.csv]).flatten();
+        days.map(|file| file.path.as_str())
+            .chain(self.files.keys().map(String::as_str))
     }
 
     /// The length on record of a file, by its path relative to the archive.
@@ -108,6 +131,22 @@ impl State {
                 counts.lines, counts.points, counts.folded, counts.rejected
             ));
         }
+        if counts.rejected_again > counts.rejected {
+            found.push(format!(
+                "{} lines were rejected again, of {} rejected ones",
+                counts.rejected_again, counts.rejected
+            ));
+        }
+        for Retried { path, lines } in &commit.retried {
+            if !self.files.contains_key(path) {
+                found.push(format!("rejects of {path} were driven again, which is on no record"));
+            }
+            let known =
+                |(first, last): &(u64, u64)| first > last || (*first..=*last).any(|line| self.was_retried(path, line));
+            if lines.iter().any(known) {
+                found.push(format!("rejects of {path} were driven again twice"));
+            }
+        }
         let mut seen = std::collections::BTreeSet::new();
         for range in &commit.sources {
             let name = format!("topic {} partition {}", range.topic, range.partition);
@@ -138,7 +177,7 @@ impl State {
 }
 
 /// One file that a commit put in place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Target<'a> {
     /// A day's Parquet or CSV file with its leaves, in order.
     Day(&'a DayFileEntry, Vec<Option<&'a Piece>>),
@@ -171,6 +210,14 @@ impl Target<'_> {
         }
     }
 
+    /// [`Target::problems`], with every byte that is checked written to `copy`.
+    pub fn copy(&self, disk: &dyn Disk, path: &Path, copy: &mut dyn Write) -> Vec<String> {
+        match self {
+            Self::Day(entry, pieces) => hash::copy_day_file(disk, path, entry, pieces, copy),
+            Self::File(entry) => hash::copy_file(disk, path, entry.bytes, &entry.hash, copy),
+        }
+    }
+
     /// How the file at `path` differs from the record: nothing if it does not.
     pub fn problems(&self, disk: &dyn Disk, path: &Path) -> Vec<String> {
         match self {
@@ -191,6 +238,12 @@ pub(super) fn targets_of_day(day: &DayEntry) -> impl Iterator<Item = Target<'_>>
         .as_ref()
         .map(|entry| Target::Day(entry, day.leaves.iter().map(|leaf| leaf.csv.as_ref()).collect()));
     parquet.into_iter().chain(csv)
+}
+
+/// Every file that is on record.
+pub(super) fn all_targets(state: &State) -> impl Iterator<Item = Target<'_>> {
+    let days = state.days.values().flat_map(targets_of_day);
+    days.chain(state.files.values().map(Target::File))
 }
 
 /// Every file that is there because of `commit`.
@@ -253,6 +306,36 @@ mod tests {
     }
 
     #[test]
+    fn rejects_are_driven_again_once() {
+        let path = "_diurnal/rejects/000001.jsonl";
+        let retried = |lines: &[(u64, u64)]| Commit {
+            retried: vec![Retried {
+                path: path.into(),
+                lines: lines.to_vec(),
+            }],
+            ..commit(2, vec![])
+        };
+        let mut state = State::default();
+        state.apply(Commit {
+            files: vec![FileEntry {
+                path: path.into(),
+                bytes: 1,
+                hash: String::new(),
+            }],
+            ..commit(1, vec![])
+        });
+        let first = retried(&[(2, 4), (7, 7)]);
+        assert_eq!(state.imbalances(&first), Vec::<String>::new());
+        state.apply(first);
+        let were: Vec<u64> = (0..9).filter(|line| state.was_retried(path, *line)).collect();
+        assert_eq!(were, [2, 3, 4, 7]);
+        assert_eq!(state.imbalances(&retried(&[(1, 1), (5, 6)])), Vec::<String>::new());
+        for again in [(1, 2), (4, 4), (3, 9), (6, 5)] {
+            assert_eq!(state.imbalances(&retried(&[again])).len(), 1, "{again:?}");
+        }
+    }
+
+    #[test]
     fn holes_overlaps_and_sums_that_do_not_fit_are_named() {
         let mut state = State::default();
         state.apply(commit(1, vec![range(0, 10, 10)]));
@@ -271,10 +354,33 @@ mod tests {
                         folded: 1,
                         conflicts: 9,
                         rejected: 1,
+                        rejected_again: 0,
                     },
                     ..commit(2, vec![])
                 },
                 vec!["5 lines"],
+            ),
+            (
+                Commit {
+                    counts: Counts {
+                        lines: 1,
+                        rejected: 1,
+                        rejected_again: 2,
+                        ..Counts::default()
+                    },
+                    ..commit(2, vec![])
+                },
+                vec!["rejected again"],
+            ),
+            (
+                Commit {
+                    retried: vec![Retried {
+                        path: "_diurnal/rejects/000009.jsonl".into(),
+                        lines: vec![(1, 1)],
+                    }],
+                    ..commit(2, vec![])
+                },
+                vec!["no record"],
             ),
         ] {
             let found = state.imbalances(&next);

@@ -1,9 +1,12 @@
 //! A line that can't be archived, with everything that is needed to drive it again.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::lineproto::{Precision, Reason};
-use crate::source::Origin;
+use crate::source::{Origin, TopicIdentity};
 
 /// A line that can't be archived: kept word for word with its origin and the reason.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,11 +120,127 @@ impl RejectedLine {
     }
 }
 
+impl RejectedText {
+    /// `topic[partition]`, or the file's path.
+    pub fn source(&self) -> String {
+        match (&self.topic, self.partition, &self.path) {
+            (Some(topic), Some(partition), _) => format!("{topic}[{partition}]"),
+            (_, _, path) => path.clone().unwrap_or_default(),
+        }
+    }
+
+    /// The line, ready to be driven again.
+    ///
+    /// # Errors
+    /// Neither `line` nor a `line_base64` that is Base64 is there, or no origin.
+    pub fn into_rejected(self) -> Result<RejectedLine> {
+        use base64::Engine as _;
+        let broken = |what: &str| {
+            Error::new(
+                self.source(),
+                format_args!("a stored reject at offset {} {what}", self.offset),
+            )
+        };
+        let line = match (&self.line, &self.line_base64) {
+            (Some(line), _) => line.clone().into_bytes(),
+            (None, Some(text)) => base64::engine::general_purpose::STANDARD
+                .decode(text)
+                .map_err(|error| broken(&format!("is no Base64: {error}")))?,
+            (None, None) => return Err(broken("has no line")),
+        };
+        let origin = match (&self.topic, self.partition, &self.path) {
+            (Some(topic), Some(partition), _) => Origin::Kafka {
+                topic: Arc::new(TopicIdentity {
+                    cluster_id: self.cluster_id.clone().unwrap_or_default(),
+                    topic_id: self.topic_id.clone(),
+                    topic: topic.clone(),
+                }),
+                partition,
+                offset: i64::try_from(self.offset).map_err(|_| broken("has no offset of Kafka's"))?,
+                timestamp_ms: self.timestamp_ms,
+            },
+            (_, _, Some(path)) => Origin::File {
+                path: Arc::from(path.as_str()),
+                offset: self.offset,
+            },
+            _ => return Err(broken("has no origin")),
+        };
+        Ok(RejectedLine {
+            origin,
+            reason: self.reason,
+            byte: self.byte,
+            detail: self.detail,
+            place: self.place,
+            precision: self.precision,
+            default_time: self.default_time,
+            line,
+        })
+    }
+}
+
 /// Bytes as text where they are UTF-8, else in Base64.
 pub fn text_or_base64(bytes: &[u8]) -> (Option<String>, Option<String>) {
     use base64::Engine as _;
     match std::str::from_utf8(bytes) {
         Ok(text) => (Some(text.to_owned()), None),
         Err(_) => (None, Some(base64::engine::general_purpose::STANDARD.encode(bytes))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_comes_back_as_it_was() {
+        let topic = TopicIdentity {
+            cluster_id: "cluster".to_owned(),
+            topic_id: Some("id".to_owned()),
+            topic: "t".to_owned(),
+        };
+        let origins = [
+            Origin::Kafka {
+                topic: Arc::new(topic),
+                partition: 3,
+                offset: 17,
+                timestamp_ms: Some(-5),
+            },
+            Origin::File {
+                path: Arc::from("-"),
+                offset: 0,
+            },
+        ];
+        for origin in origins {
+            for line in [&b"m v=\"high\\\"\n\" 1"[..], b"\xff\x00"] {
+                let reject = RejectedLine {
+                    origin: origin.clone(),
+                    reason: Reason::TypeMismatch,
+                    byte: None,
+                    detail: Some("m.v is float".to_owned()),
+                    place: Some(("m".to_owned(), "v".to_owned())),
+                    precision: Precision::Ms,
+                    default_time: Some(7),
+                    line: line.to_vec(),
+                };
+                let json = serde_json::to_string(&reject.to_text()).unwrap();
+                let text: RejectedText = serde_json::from_str(&json).unwrap();
+                assert_eq!(text.into_rejected(), Ok(reject));
+            }
+        }
+    }
+
+    #[test]
+    fn a_stored_reject_without_line_or_origin_is_an_error_that_names_it() {
+        for json in [
+            r#"{"path":"a.lp","offset":3,"reason":"bad_number","precision":"ns"}"#,
+            r#"{"path":"a.lp","offset":3,"reason":"bad_number","precision":"ns","line_base64":"?"}"#,
+            r#"{"offset":3,"reason":"bad_number","precision":"ns","line":"m"}"#,
+        ] {
+            let text: RejectedText = serde_json::from_str(json).unwrap();
+            assert!(
+                text.into_rejected().unwrap_err().to_string().contains("offset 3"),
+                "{json}"
+            );
+        }
     }
 }

@@ -6,6 +6,7 @@ pub mod duckdb;
 pub mod embedded;
 pub mod folder;
 pub mod kafka;
+pub mod ledger;
 pub mod lines;
 pub mod produce;
 pub mod run;

@@ -176,6 +176,7 @@ fn archive_topic(console: Console, archive: &Path, brokers: String) -> Result<Ru
         max_rejects: MaxRejects::Lines(1),
         commit_every: u64::MAX,
         default_time: None,
+        dry_run: false,
     };
     // The story tells of the reject itself.
     let silent = Console { muted: true, ..console };

@@ -1,5 +1,6 @@
 //! The store as its users drive it: commits, crashes, faults, damage.
 
+mod backup;
 mod crash;
 mod damage;
 mod kill;
@@ -61,6 +62,7 @@ fn record(id: u64, files: &[(String, Vec<u8>)], before: &State) -> Commit {
             folded: 1,
             conflicts: 0,
             rejected: 1,
+            rejected_again: 0,
         },
         sources: vec![SourceRange {
             cluster_id: "cluster".into(),

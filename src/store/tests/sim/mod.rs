@@ -259,10 +259,17 @@ impl Disk for SimDisk {
         if world.begin("rename to", to)? {
             world.id(to.parent().unwrap())?;
             let id = world.id(from)?;
-            world.names.remove(from);
-            world.names.insert(to.into(), id);
-            world.pending.push(Pending::Rename(from.into(), to.into(), id));
+            if matches!(world.nodes[id], Node::Folder) && world.names.keys().any(|name| name.parent() == Some(to)) {
+                return Err(ErrorKind::DirectoryNotEmpty.into());
+            }
+            let step = Pending::Rename(from.into(), to.into(), id);
+            step.apply(&mut world.names);
+            world.pending.push(step);
         }
+        Ok(())
+    }
+
+    fn copy_time(&self, _: &Path, _: &Path) -> io::Result<()> {
         Ok(())
     }
 

@@ -50,7 +50,7 @@ impl Pending {
         }
     }
 
-    fn apply(&self, names: &mut BTreeMap<PathBuf, Id>) {
+    pub fn apply(&self, names: &mut BTreeMap<PathBuf, Id>) {
         let mut remove = |path: &Path, id: &Id| {
             if names.get(path) == Some(id) {
                 names.remove(path);
@@ -62,6 +62,14 @@ impl Pending {
             Self::Rename(from, to, id) => {
                 remove(from, id);
                 names.insert(to.clone(), *id);
+                // A folder takes what is in it along.
+                let inside: Vec<PathBuf> = names.keys().filter(|name| name.starts_with(from)).cloned().collect();
+                for name in inside {
+                    let moved = to.join(name.strip_prefix(from).expect("it starts so"));
+                    if let Some(id) = names.remove(&name) {
+                        names.insert(moved, id);
+                    }
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The integration tests: the binary driven as a user does it, against an embedded broker, a real Apache Kafka and files.
 //!
-//! A real Kafka needs `java` and `mvn`, DuckDB needs `python3`; where one is missing the tests that want it say so and
-//! pass. `DIURNAL_TEST_REQUIRE=all` makes that a failure, `DIURNAL_TEST_LONG=1` runs the long variants.
+//! A real Kafka needs `java` and `mvn`, DuckDB needs `python3`, Telegraf needs `go`; where one is missing the tests that want
+//! it say so and pass. `DIURNAL_TEST_REQUIRE=all` makes that a failure, `DIURNAL_TEST_LONG=1` runs the long variants.
 
 mod backup;
 mod crash;

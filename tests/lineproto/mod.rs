@@ -1,5 +1,5 @@
 //! Line protocol as its page has it: a table of every rule with lines that keep and break it, a second parser to compare
-//! with on random bytes, and what real Telegraf agents sent.
+//! with on random bytes, what real Telegraf agents sent, and what Telegraf writes of metrics made to be hard.
 
 mod accepted;
 mod captures;
@@ -7,6 +7,7 @@ mod differential;
 mod ends;
 mod reference;
 mod rejected;
+mod telegraf;
 
 use diurnal::lineproto::{FieldValue, Instructions, Limits, Line, Lines, Parser, Precision, Reject};
 

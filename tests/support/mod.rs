@@ -1,4 +1,5 @@
-//! What the integration tests stand on: a folder of their own, the binary as a user runs it, real Kafka, real DuckDB.
+//! What the integration tests stand on: a folder of their own, the binary as a user runs it, real Kafka, real
+//! DuckDB, real Telegraf.
 
 pub mod captures;
 pub mod digest;
@@ -10,6 +11,7 @@ pub mod ledger;
 pub mod lines;
 pub mod produce;
 pub mod run;
+pub mod telegraf;
 pub mod topic;
 
 use std::io::Write as _;

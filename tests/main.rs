@@ -5,6 +5,7 @@
 
 mod crash;
 mod demo;
+mod fuzz;
 mod harness;
 mod import;
 mod kafka;

@@ -7,6 +7,7 @@ mod backup;
 mod crash;
 mod demo;
 mod dry_run;
+mod fuzz;
 mod harness;
 mod import;
 mod kafka;

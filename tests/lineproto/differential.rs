@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use diurnal::lineproto::{Head, Limits, Parser, Precision, whole_lines};
+use diurnal::lineproto::{Head, Limits, Parser, Precision};
 use proptest::prelude::*;
 
+use super::compare::{check_every_byte, outcomes_in_blocks, outcomes_trusting};
+use super::outcomes;
 use super::reference::{self, Outcome};
-use super::{outcome, outcomes};
 
 /// Bytes that mean something, each about as likely as the others.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -152,39 +153,12 @@ proptest! {
 
     #[test]
     fn every_byte_is_in_a_line_a_reject_a_comment_or_a_line_end(input in input(), limits in limits()) {
-        let mut at = 0;
-        let between = |bytes: &[u8]| {
-            bytes.split(|&byte| byte == b'\n').all(|line| {
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                line.trim_ascii_start().first().is_none_or(|&first| first == b'#')
-            })
-        };
-        for outcome in outcomes(&input, Precision::Ns, limits) {
-            let (offset, line) = match outcome {
-                Outcome::Line { offset, raw, .. } => (offset, raw),
-                Outcome::Reject { offset, line, .. } => (offset, line),
-            };
-            prop_assert!(between(&input[at..offset]), "{}", shown(&input));
-            prop_assert_eq!(&input[offset..offset + line.len()], &line[..]);
-            at = offset + line.len();
-        }
-        prop_assert!(between(&input[at..]), "{}", shown(&input));
+        check_every_byte(&input, &outcomes(&input, Precision::Ns, limits));
     }
 
     #[test]
     fn blocks_of_whole_lines_parse_as_the_whole_input_does(input in input(), limits in limits(), block in 1usize..40) {
-        let mut apart = Vec::new();
-        let mut start = 0;
-        let mut end = 0;
-        while end < input.len() {
-            end = input.len().min(end + block);
-            let cut = whole_lines(&input[start..end], limits);
-            prop_assert!(cut == 0 || input[start + cut - 1] == b'\n');
-            apart.extend(moved(outcomes(&input[start..start + cut], Precision::Ns, limits), start));
-            start += cut;
-            prop_assert!(end - start <= limits.line_bytes || !input[start + limits.line_bytes..end].contains(&b'\n'));
-        }
-        apart.extend(moved(outcomes(&input[start..], Precision::Ns, limits), start));
+        let apart = outcomes_in_blocks(&mut Parser::new(Precision::Ns, limits), &input, limits, block);
         prop_assert_eq!(apart, outcomes(&input, Precision::Ns, limits), "{}", shown(&input));
     }
 
@@ -193,19 +167,7 @@ proptest! {
         let mut parser = Parser::new(Precision::Ns, limits);
         let mut known = HashSet::new();
         for _ in 0..2 {
-            let mut found = Vec::new();
-            let mut lines = parser.lines(&input);
-            while let Some(line) = lines.next_trusting(|head| known.contains(head)) {
-                if let Ok(line) = &line {
-                    known.insert(line.head_bytes());
-                    let mut keys = HashSet::new();
-                    if !line.fields().all(|field| keys.insert(field.key.raw())) {
-                        found.push(outcome(lines.again()));
-                        continue;
-                    }
-                }
-                found.push(outcome(line));
-            }
+            let found = outcomes_trusting(&mut parser, &input, &mut known);
             prop_assert_eq!(found, outcomes(&input, Precision::Ns, limits), "{}", shown(&input));
         }
     }
@@ -277,38 +239,5 @@ fn long_line() -> impl Strategy<Value = Vec<u8>> {
     (start, prop::collection::vec(middle, 1..4), 100usize..6_000, end).prop_map(|(start, middle, times, end)| {
         let pattern: String = middle.concat();
         format!("{start}{}{end}", pattern.repeat(times)).into_bytes()
-    })
-}
-
-fn moved(outcomes: Vec<Outcome>, by: usize) -> impl Iterator<Item = Outcome> {
-    outcomes.into_iter().map(move |outcome| match outcome {
-        Outcome::Line {
-            offset,
-            raw,
-            head,
-            measurement,
-            tags,
-            fields,
-            time,
-        } => Outcome::Line {
-            offset: offset + by,
-            raw,
-            head,
-            measurement,
-            tags,
-            fields,
-            time,
-        },
-        Outcome::Reject {
-            offset,
-            line,
-            reason,
-            column,
-        } => Outcome::Reject {
-            offset: offset + by,
-            line,
-            reason,
-            column,
-        },
     })
 }

@@ -1,6 +1,8 @@
 //! A second parser of line protocol, written to be read: byte by byte, rule by rule, without care for speed. It shares no
 //! code with the one it is compared with.
 
+use std::sync::LazyLock;
+
 use diurnal::lineproto::Limits;
 use regex::bytes::Regex;
 
@@ -210,7 +212,7 @@ fn point(line: &[u8], nanoseconds: i64, limits: Limits) -> Result<Point, Problem
         if token.is_empty() {
             return Err(reader.unexpected("bad_time"));
         }
-        if !matches(token, "-?[0-9]+") {
+        if !TIME.is_match(token) {
             return Err(Problem("bad_time", start, reader.at));
         }
         let units: Option<i64> = text(token).parse().ok();
@@ -361,10 +363,17 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn matches(token: &[u8], pattern: &str) -> bool {
+/// A pattern that matches a token as a whole, byte by byte.
+fn whole(pattern: &str) -> Regex {
     let whole = format!("(?-u)^(?:{pattern})$");
-    Regex::new(&whole).expect("a pattern of this file").is_match(token)
+    Regex::new(&whole).expect("a pattern of this file")
 }
+
+static TIME: LazyLock<Regex> = LazyLock::new(|| whole("-?[0-9]+"));
+static INT: LazyLock<Regex> = LazyLock::new(|| whole("-?[0-9]+i"));
+static UINT: LazyLock<Regex> = LazyLock::new(|| whole("[0-9]+u"));
+static FLOAT: LazyLock<Regex> = LazyLock::new(|| whole("-?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][+-]?[0-9]+)?"));
+static NOT_FINITE: LazyLock<Regex> = LazyLock::new(|| whole("[+-]?(?i:nan|inf|infinity)"));
 
 fn scalar(token: &[u8]) -> Result<Value, &'static str> {
     match token {
@@ -372,15 +381,15 @@ fn scalar(token: &[u8]) -> Result<Value, &'static str> {
         b"f" | b"F" | b"false" | b"False" | b"FALSE" => return Ok(Value::Boolean(false)),
         _ => {}
     }
-    if matches(token, "-?[0-9]+i") {
+    if INT.is_match(token) {
         let digits = text(&token[..token.len() - 1]);
         return digits.parse().map(Value::Int).map_err(|_| "int_overflow");
     }
-    if matches(token, "[0-9]+u") {
+    if UINT.is_match(token) {
         let digits = text(&token[..token.len() - 1]);
         return digits.parse().map(Value::Uint).map_err(|_| "uint_overflow");
     }
-    if matches(token, "-?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][+-]?[0-9]+)?") {
+    if FLOAT.is_match(token) {
         let float: f64 = text(token).parse().expect("a float by the grammar");
         return if float.is_finite() {
             Ok(Value::Float(float.to_bits()))
@@ -388,7 +397,7 @@ fn scalar(token: &[u8]) -> Result<Value, &'static str> {
             Err("float_out_of_range")
         };
     }
-    if matches(token, "[+-]?(?i:nan|inf|infinity)") {
+    if NOT_FINITE.is_match(token) {
         return Err("not_finite");
     }
     Err("bad_number")

@@ -2,9 +2,9 @@
 //!
 //! A stretch of input (a *tile*) is first turned into the places of its structural bytes, 64 bytes a step ([`Tile::index`]). A
 //! line that is as lines almost always are is then read by these places ([`ReadLine`]): nothing but `=` and `,` in turn, one
-//! space before the fields and one before the time. Whatever is otherwise (an escape in a field key, two spaces, a comment, a
-//! number with an exponent that is too long, any mistake) is not decided here: the line is left to the thorough way, the rest of
-//! this module, which knows every rule and names what is wrong. What is read here it would read just so.
+//! space before the fields and one before the time. Whatever is otherwise (an escape in a field key, two spaces, a comment, any
+//! mistake) is not decided here: the line is left to the thorough way, the rest of this module, which knows every rule and
+//! names what is wrong. What is read here it would read just so.
 
 use super::Precision;
 use super::fields::{Slot, Stretch, Value};

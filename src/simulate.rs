@@ -52,7 +52,7 @@ pub struct Traffic {
 impl Simulation {
     /// All lines of all hosts over `partitions` partitions, without keys: any line can go anywhere.
     pub fn traffic(&self, partitions: i32) -> Traffic {
-        let mut random = Random(self.seed);
+        let mut random = Random::new(self.seed);
         let mut hosts: Vec<Host> = (1..=self.hosts).map(|number| Host::new(number, &mut random)).collect();
         let mut late = 0;
         // Arrival time in milliseconds, then a number that keeps equal ones in the order sent.
@@ -192,10 +192,17 @@ impl Host {
 const PAGE: u64 = 4_096;
 
 /// splitmix64 (Steele, Lea and Flood, 2014): the same numbers for the same seed, on every machine.
-struct Random(u64);
+#[derive(Clone, Debug)]
+pub struct Random(u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    /// The numbers that follow from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -204,11 +211,12 @@ impl Random {
     }
 
     /// Uniform in `0..end`; the bias of this method is far below what a demo can show.
-    fn below(&mut self, end: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
+    pub fn below(&mut self, end: u64) -> u64 {
+        ((u128::from(self.bits()) * u128::from(end)) >> 64) as u64
     }
 
-    fn shuffle<T>(&mut self, items: &mut [T]) {
+    /// Puts the items in random order.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = self.below(last as u64 + 1) as usize;
             items.swap(last, other);

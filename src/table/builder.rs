@@ -14,6 +14,13 @@ pub const CHUNK_ROWS: usize = 1 << 16;
 /// A chunk is closed early once it holds this many bytes of text, far below what 32-bit offsets can say.
 const CHUNK_TEXT_BYTES: usize = 256 << 20;
 
+/// Cells without a value that a chunk may hold whatever is in it: 8 MiB of them.
+const FEW_CELLS: usize = 1 << 20;
+
+/// Cells that a chunk may hold for each value in it. One that has more, of columns that few rows have, is closed early: else a
+/// producer who gives each line a key of its own would make cells as the square of its lines.
+const CELLS_A_VALUE: usize = 8;
+
 /// A column with more rows gets room for a whole chunk at once: memory that is not touched costs nothing, moving does.
 const FEW_ROWS: usize = 4_096;
 
@@ -24,8 +31,16 @@ pub struct Chunk {
     pub times: Vec<i64>,
     /// The collector's number of each row's series.
     pub series: Vec<u32>,
-    /// One array a local column, `None` where no row of the chunk has it.
-    pub columns: Vec<Option<ArrayRef>>,
+    /// Number and array of each local column that a row of the chunk has, ascending.
+    pub columns: Vec<(u32, ArrayRef)>,
+}
+
+impl Chunk {
+    /// The array of a local column, `None` where no row of the chunk has it.
+    pub fn column(&self, number: u32) -> Option<&ArrayRef> {
+        let at = self.columns.binary_search_by_key(&number, |(number, _)| *number);
+        at.ok().map(|at| &self.columns[at].1)
+    }
 }
 
 /// Rows of one measurement, made value by value and closed in chunks.
@@ -34,7 +49,11 @@ pub struct RowsBuilder {
     times: Vec<i64>,
     series: Vec<u32>,
     columns: Vec<ColumnBuilder>,
+    /// The columns that a row of the open chunk has, and perhaps some that only a dropped row had.
+    present: Vec<u32>,
     chunks: Vec<Chunk>,
+    /// Values in the open chunk.
+    values: usize,
     text_bytes: usize,
     row_text_bytes: usize,
 }
@@ -55,35 +74,44 @@ impl RowsBuilder {
     #[inline(always)]
     pub fn push_number(&mut self, column: u32, bits: u64) {
         let row = self.times.len();
-        let column = &mut self.columns[column as usize];
-        match &mut column.values {
+        let builder = &mut self.columns[column as usize];
+        match &mut builder.values {
             Values::Numbers(numbers)
-                if numbers.len() == row && numbers.len() < numbers.capacity() && column.present.is_none() =>
+                if numbers.len() == row && numbers.len() < numbers.capacity() && builder.present.is_none() =>
             {
                 numbers.push(bits);
+                if row == 0 {
+                    self.present.push(column);
+                }
             }
-            _ => column.push_word(row, bits),
+            _ => self.push_value(column, bits, FieldValue::Uint(bits)),
         }
     }
 
     /// Gives the row that is being made a value in any column: a number or boolean as its bits, a text as it is.
     pub fn push_value(&mut self, column: u32, bits: u64, value: FieldValue<'_>) {
         let row = self.times.len();
-        let column = &mut self.columns[column as usize];
+        let builder = &mut self.columns[column as usize];
+        if builder.values.len() == 0 {
+            self.present.push(column);
+        }
         match value {
-            FieldValue::String(text) => self.row_text_bytes += column.push_text(row, text),
-            _ => column.push_word(row, bits),
+            FieldValue::String(text) => self.row_text_bytes += builder.push_text(row, text),
+            _ => builder.push_word(row, bits),
         }
     }
 
-    /// Makes the values given since the last row a row. Gives the bytes of text in it.
+    /// Makes the values given since the last row, as many as said, a row. Gives the bytes of text in it.
     #[inline]
-    pub fn finish_row(&mut self, time: i64, series: u32) -> usize {
+    pub fn finish_row(&mut self, time: i64, series: u32, values: usize) -> usize {
         self.times.push(time);
         self.series.push(series);
         let text_bytes = std::mem::take(&mut self.row_text_bytes);
         self.text_bytes += text_bytes;
-        if self.times.len() == CHUNK_ROWS || self.text_bytes >= CHUNK_TEXT_BYTES {
+        self.values += values;
+        let rows = self.times.len();
+        let too_sparse = rows * self.present.len() > FEW_CELLS.max(self.values * CELLS_A_VALUE);
+        if rows == CHUNK_ROWS || self.text_bytes >= CHUNK_TEXT_BYTES || too_sparse {
             self.close_chunk(true);
         }
         text_bytes
@@ -94,9 +122,11 @@ impl RowsBuilder {
     pub fn drop_row(&mut self) {
         let row = self.times.len();
         self.row_text_bytes = 0;
-        for column in &mut self.columns {
-            column.truncate(row);
+        for &column in &self.present {
+            self.columns[column as usize].truncate(row);
         }
+        let columns = &self.columns;
+        self.present.retain(|&column| columns[column as usize].values.len() > 0);
     }
 
     /// `another`: more rows are going to come.
@@ -109,8 +139,12 @@ impl RowsBuilder {
         let capacity = if another { rows } else { 0 };
         let times = std::mem::replace(&mut self.times, Vec::with_capacity(capacity));
         let series = std::mem::replace(&mut self.series, Vec::with_capacity(capacity));
-        let columns = self.columns.iter_mut().map(|column| column.close(rows, another));
-        let columns = columns.collect();
+        self.present.sort_unstable();
+        let present = self.present.drain(..);
+        let columns = present
+            .filter_map(|number| Some((number, self.columns[number as usize].close(rows, another)?)))
+            .collect();
+        self.values = 0;
         self.chunks.push(Chunk { times, series, columns });
     }
 
@@ -303,7 +337,7 @@ mod tests {
         for &(column, bits) in numbers {
             rows.push_number(column, bits);
         }
-        rows.finish_row(time, 0);
+        rows.finish_row(time, 0, numbers.len());
     }
 
     #[test]
@@ -318,7 +352,7 @@ mod tests {
         let chunks = rows.finish();
         assert_eq!(chunks.len(), 1);
         let nulls = |column: u32| {
-            let array = chunks[0].columns[column as usize].as_ref().unwrap();
+            let array = chunks[0].column(column).unwrap();
             (0..4).map(|row| array.is_null(row)).collect::<Vec<_>>()
         };
         assert_eq!(nulls(a), [false, false, false, true]);
@@ -332,7 +366,7 @@ mod tests {
         push(&mut rows, 10, &[(a, 1)]);
         push(&mut rows, 11, &[(a, 2)]);
         let chunks = rows.finish();
-        assert!(chunks[0].columns[a as usize].as_ref().unwrap().nulls().is_none());
+        assert!(chunks[0].column(a).unwrap().nulls().is_none());
     }
 
     #[test]
@@ -357,17 +391,17 @@ mod tests {
                 rows.push_number(late, 7);
                 rows.drop_row();
             } else {
-                assert_eq!(rows.finish_row(time, 0), said.len());
+                assert_eq!(rows.finish_row(time, 0, 4), said.len());
             }
         }
         let chunk = rows.finish().remove(0);
         assert_eq!(chunk.times, [1, 3]);
-        assert!(chunk.columns[late as usize].is_none(), "it never had a value");
+        assert!(chunk.column(late).is_none(), "it never had a value");
         for column in [int, float, boolean, string] {
-            let array = chunk.columns[column as usize].as_ref().unwrap();
+            let array = chunk.column(column).unwrap();
             assert_eq!((array.len(), array.null_count()), (2, 0));
         }
-        let texts = chunk.columns[string as usize].as_ref().unwrap();
+        let texts = chunk.column(string).unwrap();
         let texts = texts.as_any().downcast_ref::<StringArray>().unwrap();
         assert_eq!((texts.value(0), texts.value(1)), ("first", "last"));
     }
@@ -384,5 +418,29 @@ mod tests {
             chunks.iter().map(|c| c.times.len()).collect::<Vec<_>>(),
             [CHUNK_ROWS, 7]
         );
+    }
+
+    #[test]
+    fn keys_that_few_rows_have_make_shorter_chunks_and_no_more_cells() {
+        let mut rows = RowsBuilder::default();
+        let lines = 20_000;
+        for line in 0..lines {
+            let column = rows.add_column(ColumnType::Int);
+            push(&mut rows, line, &[(column, line as u64)]);
+        }
+        let chunks = rows.finish();
+        let cells: usize = chunks.iter().map(|chunk| chunk.times.len() * chunk.columns.len()).sum();
+        assert!(cells <= 2 * FEW_CELLS * chunks.len(), "{cells} cells");
+        assert_eq!(
+            chunks.iter().map(|chunk| chunk.times.len()).sum::<usize>(),
+            lines as usize
+        );
+        for (number, chunk) in chunks
+            .iter()
+            .flat_map(|chunk| chunk.columns.iter().map(move |(n, _)| (*n, chunk)))
+        {
+            let array = chunk.column(number).unwrap();
+            assert_eq!(array.len() - array.null_count(), 1);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::builder::RowsBuilder;
-use super::collected::{CollectedTable, LocalColumn};
+use super::collected::{CollectedTable, LocalColumn, Map};
 use super::field_keys::FieldKeys;
 use super::kept::KeptLines;
 use super::schema::{ColumnKind, ColumnType, MeasurementSchema};
@@ -17,6 +17,8 @@ use crate::source::Origin;
 pub(super) struct OpenTable {
     measurement: String,
     known: Option<Arc<MeasurementSchema>>,
+    /// The places of the known field columns by key.
+    known_fields: Map<String, usize>,
     tags: TagNumbers,
     series: SeriesNumbers,
     /// The tags of the series that is being numbered.
@@ -86,8 +88,11 @@ impl Straight {
 impl OpenTable {
     /// A table without rows; `known` is what was settled about the measurement before.
     pub fn new(measurement: String, known: Option<Arc<MeasurementSchema>>) -> Self {
+        let columns = known.iter().flat_map(|known| known.columns.iter().enumerate());
+        let fields = columns.filter(|(_, column)| column.kind == ColumnKind::Field);
         Self {
             measurement,
+            known_fields: fields.map(|(index, column)| (column.key.clone(), index)).collect(),
             known,
             tags: TagNumbers::default(),
             series: SeriesNumbers::default(),
@@ -178,7 +183,7 @@ impl OpenTable {
     /// Appends the row that was begun. Gives the bytes it takes.
     #[inline]
     pub fn finish_row(&mut self, time: i64, series: u32, fields: usize) -> usize {
-        12 + 8 * fields + self.rows.finish_row(time, series)
+        12 + 8 * fields + self.rows.finish_row(time, series, fields)
     }
 
     /// Keeps the line of the row that was begun, since one of its values may not fit the type that its column will get. Gives the
@@ -227,9 +232,8 @@ impl OpenTable {
     }
 
     fn settled_column(&self, key: &str) -> Option<(usize, ColumnType)> {
-        let known = self.known.as_ref()?;
-        let index = known.column_of(key, ColumnKind::Field)?;
-        Some((index, known.columns[index].ty))
+        let index = *self.known_fields.get(key)?;
+        Some((index, self.known.as_ref()?.columns[index].ty))
     }
 
     fn add_column(&mut self, key: &str, ty: ColumnType, settled: Option<usize>) -> u32 {

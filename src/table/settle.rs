@@ -121,23 +121,21 @@ fn settle_table(measurement: &str, tables: &mut [CollectedTable]) -> (SettledTab
 fn learned_types(tables: &[CollectedTable]) -> BTreeMap<String, ColumnType> {
     let mut types: BTreeMap<String, ColumnType> = BTreeMap::new();
     for table in tables {
-        for (number, column) in table.columns.iter().enumerate() {
-            let present = table.chunks.iter().any(|chunk| chunk_column(chunk, number).is_some());
-            if column.settled.is_none() && present {
-                // `ColumnType` is declared in the order of precedence.
-                types
-                    .entry(column.key.clone())
-                    .and_modify(|ty| *ty = (*ty).min(column.ty))
-                    .or_insert(column.ty);
-            }
+        let present: BTreeSet<u32> = table
+            .chunks
+            .iter()
+            .flat_map(|chunk| chunk.columns.iter().map(|(number, _)| *number))
+            .collect();
+        let present = present.into_iter().map(|number| &table.columns[number as usize]);
+        for column in present.filter(|column| column.settled.is_none()) {
+            // `ColumnType` is declared in the order of precedence.
+            types
+                .entry(column.key.clone())
+                .and_modify(|ty| *ty = (*ty).min(column.ty))
+                .or_insert(column.ty);
         }
     }
     types
-}
-
-/// A chunk closed before a column was first seen does not list it.
-fn chunk_column(chunk: &super::Chunk, number: usize) -> Option<&ArrayRef> {
-    chunk.columns.get(number).and_then(Option::as_ref)
 }
 
 /// Takes out the rows with a value that its column's type can't hold; for each chunk the places of such rows.
@@ -148,10 +146,8 @@ fn reject_misfits(
     rejects: &mut Vec<RejectedLine>,
 ) -> Vec<HashSet<usize>> {
     let mut removed = vec![HashSet::new(); table.chunks.len()];
-    let mut open: Vec<(usize, &LocalColumn, ColumnType)> = table
-        .columns
-        .iter()
-        .enumerate()
+    let mut open: Vec<(u32, &LocalColumn, ColumnType)> = (0..)
+        .zip(&table.columns)
         .filter(|(_, column)| column.settled.is_none())
         .filter_map(|(number, column)| Some((number, column, *types.get(&column.key)?)))
         .filter(|(_, column, ty)| column.ty != *ty)
@@ -160,7 +156,7 @@ fn reject_misfits(
     open.sort_by(|(_, a, _), (_, b, _)| a.key.cmp(&b.key));
     for ((chunk, row), reject) in table.kept.iter() {
         let misfit = open.iter().find_map(|(number, column, ty)| {
-            let array = chunk_column(&table.chunks[chunk], *number)?;
+            let array = table.chunks[chunk].column(*number)?;
             if array.is_null(row) || fits(array, row, *ty) {
                 return None;
             }
@@ -343,9 +339,9 @@ fn settle_rows(
         .zip(removed)
         .map(|(chunk, removed)| {
             let mut columns: Vec<Option<ArrayRef>> = vec![None; schema.columns.len()];
-            for (array, place) in chunk.columns.into_iter().zip(&places) {
+            for (number, array) in chunk.columns {
                 // Every field that has a value got a column, so each array has a place.
-                if let (Some(array), Some(place)) = (array, *place) {
+                if let Some(place) = places[number as usize] {
                     let array = convert(array, schema.columns[place].ty);
                     columns[place] = Some(match columns[place].take() {
                         None => array,

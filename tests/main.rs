@@ -13,6 +13,7 @@ mod kafka;
 mod law;
 mod lineproto;
 mod lock;
+mod prune;
 mod queries;
 mod rejects;
 mod schema;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::format::TimeUnit;
 use crate::lineproto::Precision;
@@ -70,6 +70,13 @@ pub enum Command {
         diurnal rejects --retry"
     )]
     Rejects(RejectsArgs),
+    /// Remove old files, on the ledger's record
+    #[command(
+        after_help = "Example:\n  diurnal prune --csv-older-than 90d --rejects-older-than 52w --dry-run\n\n\
+        A day is as old as its end in the archive's time zone, a reject file as its last change. Late lines for a day go into \
+        the files that are left of it; where none is, they are rejects (day_pruned)."
+    )]
+    Prune(PruneArgs),
     /// Copy the archive to a new folder, which then is an archive too; runs may go on meanwhile
     #[command(after_help = "Example:\n  diurnal backup /mnt/backup/archive-$(date +%F)\n\n\
         Every file is checked against its hash in the ledger while it is copied: of a damaged archive no backup is made.")]
@@ -242,6 +249,29 @@ pub struct RejectsArgs {
     /// Lines to show, the newest first; all are counted
     #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "retry")]
     pub limit: usize,
+}
+
+/// Flags of `diurnal prune`.
+#[derive(Args, Clone, Debug)]
+#[command(group(
+    ArgGroup::new("ages")
+        .required(true)
+        .multiple(true)
+        .args(["csv_older_than", "parquet_older_than", "rejects_older_than"])
+))]
+pub struct PruneArgs {
+    /// Remove CSV files of days that ended this long ago or longer, such as 90d, 12w, 36h
+    #[arg(long, value_name = "AGE")]
+    pub csv_older_than: Option<String>,
+    /// Remove Parquet files of days that ended this long ago or longer
+    #[arg(long, value_name = "AGE")]
+    pub parquet_older_than: Option<String>,
+    /// Remove reject files that were written this long ago or longer
+    #[arg(long, value_name = "AGE")]
+    pub rejects_older_than: Option<String>,
+    /// Say what would go, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Flags of `diurnal backup`.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::calendar::parse_instant;
-use crate::cli::{ArchiveArgs, DEFAULT_COMMIT_EVERY, FormatName, ImportArgs, IngestArgs};
+use crate::cli::{ArchiveArgs, DEFAULT_COMMIT_EVERY, FormatName, ImportArgs, IngestArgs, PruneArgs};
 use crate::error::{Error, Result};
 use crate::format::Formats;
 use crate::lineproto::Precision;
@@ -154,6 +154,40 @@ impl IngestSettings {
     pub fn for_archive(archive: &Path, args: &ArchiveArgs) -> Result<Self> {
         Self::new(archive, &args.ingest, None)
     }
+}
+
+/// What `diurnal prune` removes: what is from before these times, nanoseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PruneSettings {
+    /// CSV files of days that ended by then.
+    pub csv_before: Option<i64>,
+    /// Parquet files of days that ended by then.
+    pub parquet_before: Option<i64>,
+    /// Reject files that were written by then.
+    pub rejects_before: Option<i64>,
+}
+
+impl PruneSettings {
+    /// Settings of `diurnal prune`.
+    ///
+    /// # Errors
+    /// An age that makes no sense.
+    pub fn new(args: &PruneArgs, now: i64) -> Result<Self> {
+        let before =
+            |flag: &str, age: &Option<String>| age.as_deref().map(|age| time_before(flag, age, now)).transpose();
+        Ok(Self {
+            csv_before: before("--csv-older-than", &args.csv_older_than)?,
+            parquet_before: before("--parquet-older-than", &args.parquet_older_than)?,
+            rejects_before: before("--rejects-older-than", &args.rejects_older_than)?,
+        })
+    }
+}
+
+/// The time that was so long ago: `90d`, `1w12h`.
+fn time_before(flag: &str, age: &str, now: i64) -> Result<i64> {
+    let is_age = age.starts_with(|first: char| first.is_ascii_digit());
+    let time = is_age.then(|| parse_instant(&format!("-{age}"), now).ok()).flatten();
+    time.ok_or_else(|| Error::usage(flag, format_args!("{age} is no age")).hint("write it as 90d, 12w or 36h"))
 }
 
 /// What `diurnal archive` asks of Kafka, and what the user should be warned about.
@@ -350,6 +384,18 @@ mod tests {
         assert_eq!(error.kind(), crate::error::Kind::Usage);
         assert!(error.to_string().starts_with("--from: "));
         assert!(error.advice().is_some_and(|advice| advice.contains("2020-06-19")));
+    }
+
+    #[test]
+    fn an_age_is_a_number_of_units_and_nothing_else() {
+        const DAY: i64 = 86_400_000_000_000;
+        assert_eq!(time_before("--csv-older-than", "90d", 100 * DAY).unwrap(), 10 * DAY);
+        assert_eq!(time_before("--csv-older-than", "1w12h", 10 * DAY).unwrap(), 5 * DAY / 2);
+        for wrong in ["", "90", "-90d", "2020-06-19", "now", "90d ago", "d", "999999999w"] {
+            let error = time_before("--csv-older-than", wrong, 0).unwrap_err();
+            assert_eq!(error.kind(), crate::error::Kind::Usage, "{wrong}");
+            assert!(error.to_string().starts_with("--csv-older-than: "), "{error}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::balance::{check_lines, check_offsets};
 use super::day_file::{DayContext, LeafCounts, WrittenEntry, write_day};
+use super::prune::{kept_formats, pruned_days};
 use super::small_files::{load_schemas, stage_rejects, stage_schema};
 use super::stored_rejects::{Driven, OnRecord, is_read_first, kind_of, went_in};
 use crate::calendar::{Day, Zone};
@@ -21,7 +22,7 @@ use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, RejectKin
 use crate::store::{SourceKey, Staging, Store, paths};
 use crate::table::schema::MeasurementSchema;
 use crate::table::settle::settle;
-use crate::table::{CollectSettings, Collected, Collector, RejectedLine, SettledTable, schema_file};
+use crate::table::{CollectSettings, Collected, Collector, PrunedDays, RejectedLine, SettledTable, schema_file};
 
 /// Holds the archive's lock for one run and turns what was collected into commits. In a dry run it holds no lock, and the
 /// commits are made in memory only.
@@ -38,6 +39,8 @@ pub struct Archiver {
     report: RunReport,
     started: Instant,
     incomplete: bool,
+    /// Days that have no file left to merge with.
+    pruned: Arc<PrunedDays>,
     /// The rejects that the archive keeps, once they had to be read.
     on_record: Option<OnRecord>,
     /// The archive's last commit when it was opened.
@@ -67,7 +70,8 @@ impl Archiver {
             false => Store::open(&settings.archive, &settings.requested)?,
         };
         let zone = store.settings().timezone.parse()?;
-        let archived = load_schemas(&store.state(), &|target| store.path(target))?;
+        let read = store.state();
+        let archived = load_schemas(&read, &|target| store.path(target))?;
         let mut known: BTreeMap<String, Arc<MeasurementSchema>> = schema_file::builtin()
             .iter()
             .map(|(name, schema)| (name.clone(), Arc::new(schema.clone())))
@@ -75,7 +79,7 @@ impl Archiver {
         known.extend(declared.into_iter().map(|(name, schema)| (name, Arc::new(schema))));
         known.extend(archived.clone());
         Ok(Self {
-            read_at: store.state().commits,
+            read_at: read.commits,
             store,
             console,
             zone,
@@ -88,6 +92,7 @@ impl Archiver {
             settings,
             started: Instant::now(),
             incomplete: false,
+            pruned: Arc::new(pruned_days(&read, zone)?),
             on_record: None,
             leaf_rows: LEAF_ROWS,
             leaves: LeafCounts::default(),
@@ -129,6 +134,7 @@ impl Archiver {
             time_range: settings.time_range,
             time_unit: settings.time_unit,
             measurement_fits: |name| paths::folder_name(name).is_ok(),
+            pruned: Arc::clone(&self.pruned),
             schemas: Arc::clone(&self.known),
         })
     }
@@ -239,6 +245,7 @@ impl Archiver {
                     inputs,
                     days: days.iter().map(|(entry, _)| entry.clone()).collect(),
                     files,
+                    removed: Vec::new(),
                     counts,
                     retried,
                     reject_kinds,
@@ -342,6 +349,10 @@ impl Archiver {
             .into_par_iter()
             .map(|(table, day, entries)| {
                 let before = days.get(&(table.schema.measurement.clone(), day.to_string()));
+                let context = DayContext {
+                    formats: kept_formats(context.formats, before),
+                    ..context
+                };
                 write_day(context, staging, table, day, entries, before)
             })
             .collect::<Result<_>>()?;

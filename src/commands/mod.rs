@@ -7,6 +7,7 @@ mod balance;
 mod day_file;
 mod demo;
 mod import;
+mod prune;
 mod rejects;
 mod schema;
 mod small_files;
@@ -47,6 +48,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Status => ("status", status::run(console, archive)),
         Command::Rejects(args) => ("rejects", rejects::run(console, archive, args)),
         Command::Schema(args) => ("schema", schema::run(console, archive, args)),
+        Command::Prune(args) => ("prune", prune::run(console, archive, args)),
         Command::Backup(args) => ("backup", backup::run(console, archive, args)),
         Command::Demo(args) => ("demo", demo::run(console, given, args)),
     };

@@ -104,7 +104,7 @@ fn measurement_report(archive: &Archive, schema: &MeasurementSchema) -> Result<M
     let days: Vec<&DayEntry> = state
         .days
         .values()
-        .filter(|day| day.measurement == schema.measurement)
+        .filter(|day| day.measurement == schema.measurement && day.has_file())
         .collect();
     let of_days: Vec<Option<BTreeMap<String, u64>>> = days
         .par_iter()

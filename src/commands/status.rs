@@ -96,11 +96,17 @@ fn rfc3339(time: i64) -> String {
 }
 
 fn text(report: &StatusReport<'_>) -> String {
+    let has_file = |day: &&DayStatus<'_>| day.parquet_bytes.or(day.csv_bytes).is_some();
+    let left = report.days.iter().filter(has_file);
+    let pruned = match report.days.len() - left.clone().count() {
+        0 => String::new(),
+        days => format!(", {} pruned", counted(days as u64, "day")),
+    };
     let mut text = format!(
-        "{}: {}, {}, {}, time zone {}\n",
+        "{}: {}, {}, {}{pruned}, time zone {}\n",
         report.archive,
-        counted(report.days.len() as u64, "day file"),
-        counted(report.days.iter().map(|day| day.rows).sum(), "row"),
+        counted(left.clone().count() as u64, "day file"),
+        counted(left.map(|day| day.rows).sum(), "row"),
         counted(report.commits, "commit"),
         report.timezone
     );

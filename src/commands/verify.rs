@@ -73,7 +73,8 @@ fn look(folder: &Path) -> Result<VerifyReport> {
         formats: archive.settings().formats,
         leaf_rows: LEAF_ROWS,
     };
-    let days: Vec<&DayEntry> = state.days.values().collect();
+    // Of days that were pruned nothing is left to check.
+    let days: Vec<&DayEntry> = state.days.values().filter(|day| day.has_file()).collect();
     let in_rows: Vec<Finding> = days
         .par_iter()
         .filter(|entry| !files_of(entry).any(|path| broken.iter().any(|object| object == path)))

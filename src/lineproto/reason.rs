@@ -94,6 +94,8 @@ reasons! {
     TimeOutOfRange "time_out_of_range" "the time is outside the range of the archive";
     /// The archive keeps microseconds and the time has nanoseconds.
     TimeNotWholeMicrosecond "time_not_whole_microsecond" "the time is no whole microsecond, and the archive keeps microseconds";
+    /// No file of the day is left to merge with.
+    DayPruned "day_pruned" "the day was pruned: no file of it is left to merge with";
     /// The measurement's folder name would be too long.
     NameTooLong "name_too_long" "the measurement's name is too long for a folder";
 }

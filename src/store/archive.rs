@@ -1,6 +1,6 @@
 //! Reading an archive: its settings and its ledger, without a lock and without changing anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +45,8 @@ pub enum Pending {
         commit: u64,
         /// Files that wait in the staging folder, by path relative to the archive.
         waiting: BTreeMap<String, PathBuf>,
+        /// Files that the commit removes, relative to the archive; some may be gone.
+        removing: BTreeSet<String>,
     },
 }
 
@@ -227,7 +229,8 @@ fn waiting(disk: &dyn Disk, layout: &Layout, last: u64) -> Result<Option<Pending
         return Ok(None);
     }
     let folder = layout.staging_of(last);
-    let files = Manifest::read(disk, layout, last)?.map_or_else(Vec::new, |manifest| manifest.files);
+    let manifest = Manifest::read(disk, layout, last)?;
+    let (files, removes) = manifest.map_or_else(Default::default, |manifest| (manifest.files, manifest.removes));
     let mut waiting = BTreeMap::new();
     for file in files {
         let staged = folder.join(&file.staged);
@@ -235,5 +238,9 @@ fn waiting(disk: &dyn Disk, layout: &Layout, last: u64) -> Result<Option<Pending
             waiting.insert(file.target, staged);
         }
     }
-    Ok(Some(Pending::RollForward { commit: last, waiting }))
+    Ok(Some(Pending::RollForward {
+        commit: last,
+        waiting,
+        removing: removes.into_iter().map(|file| file.target).collect(),
+    }))
 }

@@ -289,10 +289,11 @@ impl Backup {
         }
         self.put_in_place()?;
         let state = archive.state();
+        let days = state.days.values().filter(|day| day.has_file());
         Ok(BackedUp {
             commits: state.commits,
-            days: state.days.len(),
-            rows: state.days.values().map(|day| day.rows).sum(),
+            days: days.clone().count(),
+            rows: days.map(|day| day.rows).sum(),
             files: done.len() + 2,
             bytes: done.values().map(|print| print.bytes).sum::<u64>() + (lines.len() + text.len()) as u64,
         })

@@ -5,7 +5,7 @@ use std::io;
 
 use rayon::prelude::*;
 
-use super::archive::Archive;
+use super::archive::{Archive, Pending};
 use super::disk::Kind;
 use super::ledger;
 use super::paths;
@@ -163,8 +163,12 @@ fn foreign_findings(archive: &Archive, state: &State) -> Vec<Finding> {
             (_, kind) => present.push((path, kind)),
         }
     }
+    let goes = |path: &str| match archive.pending() {
+        Some(Pending::RollForward { removing, .. }) => removing.contains(path),
+        _ => false,
+    };
     for (path, _) in present {
-        if !recorded.contains(path.as_str()) {
+        if !recorded.contains(path.as_str()) && !goes(&path) {
             found.push(finding(path, "is on no record", FOREIGN));
         }
     }

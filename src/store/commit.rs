@@ -1,9 +1,10 @@
 //! The commit: staged files become part of the archive, all of them or none.
 //!
-//! In this order: manifest, folders, fsyncs, the record in the ledger (the commit point), renames, fsync of the folders,
-//! removal of the staging folder. Whatever stops it, [`recovery`](super::recovery) ends it or undoes it.
+//! In this order: manifest, folders, fsyncs, the record in the ledger (the commit point), renames and removals, fsync of the
+//! folders, removal of the staging folder. Whatever stops it, [`recovery`](super::recovery) ends it or undoes it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,8 +44,11 @@ impl Staging {
             return Ok(());
         }
         let manifest = self.write_manifest(&staged)?;
-        let moves = moves(&shared.layout, &manifest);
-        let folders: BTreeSet<PathBuf> = moves.iter().map(|step| shared.layout.folder_of(&step.target)).collect();
+        let changes = Changes {
+            moves: moves(&shared.layout, &manifest),
+            removes: commit.removed.clone(),
+        };
+        let folders = changes.folders(&shared.layout);
         make_folders(&*shared.disk, &shared.layout, &folders)?;
         // Also where all were there: a run that was killed may have made one and not come to this.
         shared.sync_folder(shared.layout.root())?;
@@ -58,15 +62,22 @@ impl Staging {
         failpoint::reach("commit-record-synced");
         shared.committed(commit, end);
 
-        settle(&*shared.disk, &shared.layout, self.id, &moves, &folders, &COMMIT_STEPS)
-            .and_then(|()| shared.sync_folder(&shared.layout.staging()))
-            .inspect_err(|_| shared.end_run("the commit before was not completed"))
-            .map_err(|error| {
-                error.hint(format_args!(
-                    "commit {} stands; the next run completes it, so just run again",
-                    self.id
-                ))
-            })?;
+        settle(
+            &*shared.disk,
+            &shared.layout,
+            self.id,
+            &changes,
+            &folders,
+            &COMMIT_STEPS,
+        )
+        .and_then(|()| shared.sync_folder(&shared.layout.staging()))
+        .inspect_err(|_| shared.end_run("the commit before was not completed"))
+        .map_err(|error| {
+            error.hint(format_args!(
+                "commit {} stands; the next run completes it, so just run again",
+                self.id
+            ))
+        })?;
         failpoint::reach("commit-done");
         Ok(())
     }
@@ -104,9 +115,13 @@ impl Staging {
                 return refuse(format!("its record of {path} is not what was staged"));
             }
         }
-        match left.first_key_value() {
-            Some((target, _)) => refuse(format!("{target} was staged, but its record does not name it")),
-            None => Ok(()),
+        if let Some((target, _)) = left.first_key_value() {
+            return refuse(format!("{target} was staged, but its record does not name it"));
+        }
+        let removals: BTreeSet<String> = self.removals().into_iter().map(|file| file.target).collect();
+        match commit.removed.len() == removals.len() && commit.removed.iter().all(|path| removals.contains(path)) {
+            true => Ok(()),
+            false => refuse("its record removes other files than were to be removed".to_string()),
         }
     }
 
@@ -123,6 +138,7 @@ impl Staging {
                     hash: written.hash.clone(),
                 })
                 .collect(),
+            removes: self.removals(),
         };
         let path = manifest::path(&self.shared.layout, self.id);
         let json = serde_json::to_vec(&manifest).map_err(|error| Error::new(path.display(), error))?;
@@ -203,10 +219,30 @@ pub(super) struct Move {
     pub target: String,
 }
 
+/// What a commit changes in the archive once it is on record.
+#[derive(Debug)]
+pub(super) struct Changes {
+    pub moves: Vec<Move>,
+    /// Paths relative to the archive.
+    pub removes: Vec<String>,
+}
+
+impl Changes {
+    /// The folders whose names change.
+    pub fn folders(&self, layout: &Layout) -> BTreeSet<PathBuf> {
+        let moved = self.moves.iter().map(|step| &step.target);
+        moved
+            .chain(&self.removes)
+            .map(|target| layout.folder_of(target))
+            .collect()
+    }
+}
+
 /// Names of the steps that a commit and its recovery share.
 pub(super) struct Steps {
     pub rename: &'static str,
     pub renamed: &'static str,
+    pub removed: &'static str,
     pub folder_synced: &'static str,
     pub manifest_removed: &'static str,
     pub staging_emptied: &'static str,
@@ -216,6 +252,7 @@ pub(super) struct Steps {
 const COMMIT_STEPS: Steps = Steps {
     rename: "commit-rename",
     renamed: "commit-renamed",
+    removed: "commit-removed",
     folder_synced: "commit-folder-synced",
     manifest_removed: "commit-manifest-removed",
     staging_emptied: "commit-staging-emptied",
@@ -247,22 +284,32 @@ fn make_folders(disk: &dyn Disk, layout: &Layout, folders: &BTreeSet<PathBuf>) -
     Ok(())
 }
 
-/// Everything behind the commit point: renames, made durable in every folder of the commit, before their only other
-/// trace, the staging folder, goes.
+/// Everything behind the commit point: renames and removals, made durable in every folder of the commit, before their only
+/// other trace, the staging folder, goes.
 pub(super) fn settle(
     disk: &dyn Disk,
     layout: &Layout,
     id: u64,
-    moves: &[Move],
+    changes: &Changes,
     folders: &BTreeSet<PathBuf>,
     steps: &Steps,
 ) -> Result<()> {
-    for step in moves {
+    for step in &changes.moves {
         failpoint::reach(steps.rename);
         let target = layout.target(&step.target);
         disk.rename(&step.staged, &target)
             .map_err(|error| Error::io(&target, "rename the staged file into its place", &error))?;
         failpoint::reach(steps.renamed);
+    }
+    for target in &changes.removes {
+        let path = layout.target(target);
+        match disk.remove_file(&path) {
+            Ok(()) => {}
+            // The run that was killed came to it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io(&path, "remove it", &error)),
+        }
+        failpoint::reach(steps.removed);
     }
     for folder in folders {
         disk.sync_folder(folder)

@@ -25,6 +25,18 @@ pub(super) struct Manifest {
     /// The command that makes it.
     pub command: String,
     pub files: Vec<StagedEntry>,
+    /// Files that the commit removes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removes: Vec<Removal>,
+}
+
+/// A file of the archive that goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Removal {
+    /// Path relative to the archive.
+    pub target: String,
+    pub bytes: u64,
 }
 
 /// One staged file.
@@ -72,16 +84,29 @@ impl Manifest {
                 return Err(format!("`{}` is no staged file", file.staged));
             }
         }
+        for file in &manifest.removes {
+            if !paths::is_target(&file.target) || !targets.insert(&file.target) {
+                return Err(format!("`{}` is no file that a commit removes", file.target));
+            }
+        }
         Ok(manifest)
     }
 
-    /// Whether every file is still in the staging folder, so that none can have been moved.
+    /// Whether every file is still in the staging folder, and all that is to be removed still in its place: nothing can have
+    /// been done.
     pub fn is_whole(&self, disk: &dyn Disk, layout: &Layout) -> bool {
         let folder = layout.staging_of(self.commit);
-        self.files.iter().all(|file| {
-            disk.metadata(&folder.join(&file.staged))
-                .is_ok_and(|found| found.kind == Kind::File && found.bytes == file.bytes)
-        })
+        let is_there = |path: &Path, bytes: u64| {
+            disk.metadata(path)
+                .is_ok_and(|found| found.kind == Kind::File && found.bytes == bytes)
+        };
+        self.files
+            .iter()
+            .all(|file| is_there(&folder.join(&file.staged), file.bytes))
+            && self
+                .removes
+                .iter()
+                .all(|file| is_there(&layout.target(&file.target), file.bytes))
     }
 }
 

@@ -95,6 +95,13 @@ pub(super) fn is_target(target: &str) -> bool {
     }
 }
 
+/// Whether a target is a schema file.
+pub(super) fn is_schema(target: &str) -> bool {
+    target
+        .strip_prefix(PRIVATE)
+        .is_some_and(|rest| rest.starts_with("/schema/"))
+}
+
 /// `2020-06-19`: four digits, two and two.
 fn is_day(text: &str) -> bool {
     text.len() == 10

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Commit {
     /// 1, 2, 3, ...: also the name of the staging folder.
     pub id: u64,
-    /// The command that made it: `archive`, `import`.
+    /// The command that made it: `archive`, `import`, `rejects`, `prune`.
     pub command: String,
     /// How far each Kafka partition was read. Empty for `import`.
     pub sources: Vec<SourceRange>,
@@ -18,6 +18,9 @@ pub struct Commit {
     pub days: Vec<DayEntry>,
     /// Schema and reject files that this commit wrote or replaced, relative to the archive.
     pub files: Vec<FileEntry>,
+    /// Files that this commit removed, relative to the archive: day files that their day's entry no longer has, reject files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
     /// How the lines of this commit balance.
     pub counts: Counts,
     /// Stored rejects that were driven again by this commit and are archived since.
@@ -140,6 +143,13 @@ pub struct DayEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     /// The CSV file, where the archive has that format.
     pub csv: Option<DayFileEntry>,
+}
+
+impl DayEntry {
+    /// Whether a file of the day is left. Of a day that was pruned only this entry is.
+    pub fn has_file(&self) -> bool {
+        self.parquet.is_some() || self.csv.is_some()
+    }
 }
 
 /// One row group, and the same rows in the CSV file.

@@ -4,12 +4,12 @@
 //! because a record that only the kernel's memory holds may be gone after a power cut, and then its files must not be in
 //! place. A torn tail is cut before its staging folder goes, because the folder is the proof that it is torn.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::archive::Loaded;
-use super::commit::{self, Move, Steps};
+use super::commit::{self, Changes, Move, Steps};
 use super::disk::{Disk, Kind};
 use super::failpoint;
 use super::hash;
@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 const RECOVERY_STEPS: Steps = Steps {
     rename: "recovery-rename",
     renamed: "recovery-renamed",
+    removed: "recovery-removed",
     folder_synced: "recovery-folder-synced",
     manifest_removed: "recovery-manifest-removed",
     staging_emptied: "recovery-staging-emptied",
@@ -52,13 +53,16 @@ pub(super) fn recover(disk: &dyn Disk, layout: &Layout, loaded: &Loaded) -> Resu
     if loaded.torn.is_some() {
         cut_torn_tail(disk, layout, loaded)?;
     }
-    if let Some((last, moves)) = &unfinished {
+    if let Some((last, changes)) = &unfinished {
         make_record_durable(disk, layout, loaded)?;
-        let folders: BTreeSet<PathBuf> = state::targets(last)
-            .iter()
-            .map(|target| layout.folder_of(target.path()))
-            .collect();
-        commit::settle(disk, layout, last.id, moves, &folders, &RECOVERY_STEPS)?;
+        // Also those of files that are in place already: the run before may not have come to their folder's fsync.
+        let mut folders = changes.folders(layout);
+        folders.extend(
+            state::targets(last)
+                .iter()
+                .map(|target| layout.folder_of(target.path())),
+        );
+        commit::settle(disk, layout, last.id, changes, &folders, &RECOVERY_STEPS)?;
     }
     let discarded = discard_all(disk, layout)?;
     failpoint::reach("recovery-done");
@@ -69,29 +73,34 @@ pub(super) fn recover(disk: &dyn Disk, layout: &Layout, loaded: &Loaded) -> Resu
     })
 }
 
-/// Which staged files are still to be moved. Every file of the commit must be there, staged or in place, and right.
-fn plan(disk: &dyn Disk, layout: &Layout, commit: &Commit) -> Result<Vec<Move>> {
+/// Which staged files are still to be moved, and what is to be removed. Every file of the commit must be there, staged or in
+/// place, and right; but one of a day of which another file is removed is none of this commit's.
+fn plan(disk: &dyn Disk, layout: &Layout, commit: &Commit) -> Result<Changes> {
     let manifest = Manifest::read(disk, layout, commit.id)?;
     let files = manifest.map_or_else(Vec::new, |manifest| manifest.files);
     let mut files: BTreeMap<&str, &StagedEntry> = files.iter().map(|file| (file.target.as_str(), file)).collect();
     let mut moves = Vec::new();
     for target in &state::targets(commit) {
-        if let Some(file) = files.remove(target.path()) {
+        let staged = files.remove(target.path());
+        if let Some(file) = staged {
             check_folder(disk, layout, &layout.folder_of(&file.target))?;
-            let staged = layout.staging_of(commit.id).join(&file.staged);
-            if manifest::exists(disk, &staged)? {
-                let mut problems = hash::file_problems(disk, &staged, file.bytes, &file.hash);
-                problems.extend(target.problems(disk, &staged));
+            let path = layout.staging_of(commit.id).join(&file.staged);
+            if manifest::exists(disk, &path)? {
+                let mut problems = hash::file_problems(disk, &path, file.bytes, &file.hash);
+                problems.extend(target.problems(disk, &path));
                 if let Some(problem) = problems.first() {
-                    let problem = format!("its staged file {} is damaged: {problem}", staged.display());
+                    let problem = format!("its staged file {} is damaged: {problem}", path.display());
                     return Err(lost(layout, commit.id, target.path(), &problem));
                 }
                 moves.push(Move {
-                    staged,
+                    staged: path,
                     target: file.target.clone(),
                 });
                 continue;
             }
+        }
+        if staged.is_none() && !commit.removed.is_empty() {
+            continue;
         }
         if let Some(problem) = target.problems(disk, &layout.target(target.path())).first() {
             let problem = format!("its staged file is gone, and in its place: {problem}");
@@ -105,7 +114,10 @@ fn plan(disk: &dyn Disk, layout: &Layout, commit: &Commit) -> Result<Vec<Move>> 
             target,
             "is staged, but the commit's record does not name it",
         )),
-        None => Ok(moves),
+        None => Ok(Changes {
+            moves,
+            removes: commit.removed.clone(),
+        }),
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Shared;
 use super::disk::{Disk, DiskFile, Kind};
 use super::failpoint;
+use super::manifest::Removal;
 use super::paths::{self, Layout};
 use super::recovery;
 use crate::error::{Error, Result};
@@ -38,6 +39,8 @@ struct StagedFiles {
 struct Slots {
     made: u64,
     by_target: BTreeMap<String, Slot>,
+    /// Files that the commit removes, with their lengths.
+    removals: BTreeMap<String, u64>,
 }
 
 #[derive(Debug)]
@@ -133,7 +136,7 @@ impl Staging {
 
         let (name, path) = {
             let mut slots = self.files.slots();
-            if slots.by_target.contains_key(target) {
+            if slots.by_target.contains_key(target) || slots.removals.contains_key(target) {
                 return Err(Error::new(target, "is staged twice in one commit"));
             }
             slots.made += 1;
@@ -167,6 +170,42 @@ impl Staging {
             position: 0,
             finished: false,
         })
+    }
+
+    /// Has the commit remove a day or reject file; its record must not have it any more.
+    ///
+    /// # Errors
+    /// `target` is none of these; what is there is not what the ledger says, so that it may be somebody's; its folder is a
+    /// symbolic link or on another file system.
+    pub fn remove(&self, target: &str) -> Result<()> {
+        let shared = &self.shared;
+        shared.ensure_running()?;
+        if !paths::is_target(target) || paths::is_schema(target) {
+            return Err(Error::new(
+                target,
+                "is no day or reject file: a commit cannot remove it",
+            ));
+        }
+        check_folder(&*shared.disk, &shared.layout, &shared.layout.folder_of(target))?;
+        check_replaced(shared, target)?;
+        let recorded = shared.inner().state.bytes_of(target);
+        let bytes = recorded.ok_or_else(|| Error::new(target, "is on no record: a commit cannot remove it"))?;
+        let mut slots = self.files.slots();
+        if slots.by_target.contains_key(target) {
+            return Err(Error::new(target, "is staged by the commit that is to remove it"));
+        }
+        slots.removals.insert(target.to_string(), bytes);
+        Ok(())
+    }
+
+    /// What the commit removes, with its length.
+    pub(super) fn removals(&self) -> Vec<Removal> {
+        let slots = self.files.slots();
+        let removal = |(target, bytes): (&String, &u64)| Removal {
+            target: target.clone(),
+            bytes: *bytes,
+        };
+        slots.removals.iter().map(removal).collect()
     }
 
     /// Target, name in the staging folder and content of every staged file.

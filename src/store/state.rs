@@ -83,6 +83,11 @@ impl State {
         for file in commit.files {
             self.files.insert(file.path.clone(), file);
         }
+        // Of day files the day's entry, which no longer has them, has told.
+        for path in &commit.removed {
+            self.files.remove(path);
+            self.retried.remove(path);
+        }
     }
 
     /// Whether this line (from 1) of a reject file was driven again and is archived since.
@@ -116,6 +121,11 @@ impl State {
             .map(|file| file.bytes)
     }
 
+    /// Days of which no file is left.
+    pub fn pruned_days(&self) -> impl Iterator<Item = &DayEntry> {
+        self.days.values().filter(|day| !day.has_file())
+    }
+
     /// What does not balance in a commit that is to follow, or follows, this state.
     pub(super) fn imbalances(&self, commit: &Commit) -> Vec<String> {
         let mut found = Vec::new();
@@ -147,6 +157,7 @@ impl State {
                 found.push(format!("rejects of {path} were driven again twice"));
             }
         }
+        found.extend(self.wrong_removals(commit));
         let mut seen = std::collections::BTreeSet::new();
         for range in &commit.sources {
             let name = format!("topic {} partition {}", range.topic, range.partition);
@@ -171,6 +182,43 @@ impl State {
             if !seen.insert(key) {
                 found.push(format!("{name} is there twice"));
             }
+        }
+        found
+    }
+}
+
+impl State {
+    /// Where what a commit removes, and what is on record after it, do not go together.
+    fn wrong_removals(&self, commit: &Commit) -> Vec<String> {
+        let mut found = Vec::new();
+        let removed: BTreeSet<&str> = commit.removed.iter().map(String::as_str).collect();
+        let kept = targets(commit);
+        let kept: BTreeSet<&str> = kept.iter().map(Target::path).collect();
+        for path in &removed {
+            if self.bytes_of(path).is_none() {
+                found.push(format!("{path} is removed, but was on no record"));
+            }
+            if kept.contains(path) {
+                found.push(format!("{path} is removed and kept"));
+            }
+        }
+        let mut left_out: BTreeSet<&str> = BTreeSet::new();
+        for day in &commit.days {
+            let before = self.days.get(&(day.measurement.clone(), day.day.clone()));
+            let files = before
+                .into_iter()
+                .flat_map(|before| [&before.parquet, &before.csv])
+                .flatten();
+            left_out.extend(files.map(|file| file.path.as_str()).filter(|path| !kept.contains(path)));
+        }
+        for path in left_out.difference(&removed) {
+            found.push(format!("{path} is left out of its day, but not removed"));
+        }
+        for path in removed
+            .difference(&left_out)
+            .filter(|path| !self.files.contains_key(**path))
+        {
+            found.push(format!("{path} is removed, but its day's entry is not told so"));
         }
         found
     }
@@ -257,138 +305,4 @@ pub(super) fn targets(commit: &Commit) -> Vec<Target<'_>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn range(first: i64, next: i64, messages: u64) -> SourceRange {
-        SourceRange {
-            cluster_id: "c".into(),
-            topic_id: Some("t".into()),
-            topic: "metrics".into(),
-            partition: 3,
-            first,
-            next,
-            messages,
-            gaps: 0,
-            lost: 0,
-            last: None,
-        }
-    }
-
-    fn commit(id: u64, sources: Vec<SourceRange>) -> Commit {
-        Commit {
-            id,
-            sources,
-            ..Commit::default()
-        }
-    }
-
-    #[test]
-    fn the_last_range_of_a_partition_counts() {
-        let mut state = State::default();
-        state.apply(commit(1, vec![range(0, 10, 10)]));
-        state.apply(commit(2, vec![range(10, 12, 2)]));
-        assert_eq!(state.sources.values().collect::<Vec<_>>(), [&range(10, 12, 2)]);
-        assert_eq!(state.commits, 2);
-    }
-
-    #[test]
-    fn a_topic_that_was_made_again_is_another_source() {
-        let mut state = State::default();
-        state.apply(commit(1, vec![range(0, 10, 10)]));
-        let again = SourceRange {
-            topic_id: Some("u".into()),
-            ..range(0, 5, 5)
-        };
-        assert_eq!(state.imbalances(&commit(2, vec![again.clone()])), Vec::<String>::new());
-        state.apply(commit(2, vec![again]));
-        assert_eq!(state.sources.len(), 2);
-    }
-
-    #[test]
-    fn rejects_are_driven_again_once() {
-        let path = "_diurnal/rejects/000001.jsonl";
-        let retried = |lines: &[(u64, u64)]| Commit {
-            retried: vec![Retried {
-                path: path.into(),
-                lines: lines.to_vec(),
-            }],
-            ..commit(2, vec![])
-        };
-        let mut state = State::default();
-        state.apply(Commit {
-            files: vec![FileEntry {
-                path: path.into(),
-                bytes: 1,
-                hash: String::new(),
-            }],
-            ..commit(1, vec![])
-        });
-        let first = retried(&[(2, 4), (7, 7)]);
-        assert_eq!(state.imbalances(&first), Vec::<String>::new());
-        state.apply(first);
-        let were: Vec<u64> = (0..9).filter(|line| state.was_retried(path, *line)).collect();
-        assert_eq!(were, [2, 3, 4, 7]);
-        assert_eq!(state.imbalances(&retried(&[(1, 1), (5, 6)])), Vec::<String>::new());
-        for again in [(1, 2), (4, 4), (3, 9), (6, 5)] {
-            assert_eq!(state.imbalances(&retried(&[again])).len(), 1, "{again:?}");
-        }
-    }
-
-    #[test]
-    fn holes_overlaps_and_sums_that_do_not_fit_are_named() {
-        let mut state = State::default();
-        state.apply(commit(1, vec![range(0, 10, 10)]));
-        for (next, problems) in [
-            (commit(2, vec![range(10, 12, 2)]), vec![]),
-            (commit(2, vec![range(11, 12, 1)]), vec!["hole"]),
-            (commit(2, vec![range(9, 12, 3)]), vec!["overlap"]),
-            (commit(2, vec![range(10, 12, 1)]), vec!["messages"]),
-            (commit(2, vec![range(10, i64::MIN, u64::MAX)]), vec!["messages"]),
-            (commit(2, vec![range(10, 10, 0), range(10, 10, 0)]), vec!["twice"]),
-            (
-                Commit {
-                    counts: Counts {
-                        lines: 5,
-                        points: 2,
-                        folded: 1,
-                        conflicts: 9,
-                        rejected: 1,
-                        rejected_again: 0,
-                    },
-                    ..commit(2, vec![])
-                },
-                vec!["5 lines"],
-            ),
-            (
-                Commit {
-                    counts: Counts {
-                        lines: 1,
-                        rejected: 1,
-                        rejected_again: 2,
-                        ..Counts::default()
-                    },
-                    ..commit(2, vec![])
-                },
-                vec!["rejected again"],
-            ),
-            (
-                Commit {
-                    retried: vec![Retried {
-                        path: "_diurnal/rejects/000009.jsonl".into(),
-                        lines: vec![(1, 1)],
-                    }],
-                    ..commit(2, vec![])
-                },
-                vec!["no record"],
-            ),
-        ] {
-            let found = state.imbalances(&next);
-            assert_eq!(found.len(), problems.len(), "{found:?}");
-            assert!(
-                found.iter().zip(&problems).all(|(found, what)| found.contains(what)),
-                "{found:?}"
-            );
-        }
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::collected::{Collected, Map};
 use super::heads::Heads;
 use super::open_table::{NoRow, OpenTable};
+use super::pruned::PrunedDays;
 use super::reject::RejectedLine;
 use super::schema::MeasurementSchema;
 use super::schema_file;
@@ -29,6 +30,8 @@ pub struct CollectSettings {
     pub time_unit: TimeUnit,
     /// Whether a measurement's name can be a folder's.
     pub measurement_fits: fn(&str) -> bool,
+    /// Days of which the archive has no file left: their lines are rejects.
+    pub pruned: Arc<PrunedDays>,
     /// Columns that are settled: those of the archive, and declared ones of measurements that it does not know yet.
     pub schemas: Arc<BTreeMap<String, Arc<MeasurementSchema>>>,
 }
@@ -45,6 +48,7 @@ impl Default for CollectSettings {
             time_range: TimeRange::ALL,
             time_unit: TimeUnit::default(),
             measurement_fits: |_| true,
+            pruned: Arc::default(),
             schemas: Arc::new(
                 builtin
                     .map(|(name, schema)| (name.clone(), Arc::new(schema.clone())))
@@ -180,6 +184,9 @@ impl Rows {
             None => self.number_head(settings, line).map_err(NoRow::Misfit)?,
         };
         let table = &mut self.tables[table_number as usize];
+        if settings.pruned.may_hold(time) && settings.pruned.holds(table.measurement(), time) {
+            return Err(NoRow::Misfit(Reason::DayPruned.into()));
+        }
         if table.begin_row(line)? {
             self.bytes += table.keep_line(line.raw(), origin(line.offset()), default_time, settings.precision);
         }

@@ -86,6 +86,11 @@ impl Straight {
 }
 
 impl OpenTable {
+    /// The measurement's name.
+    pub fn measurement(&self) -> &str {
+        &self.measurement
+    }
+
     /// A table without rows; `known` is what was settled about the measurement before.
     pub fn new(measurement: String, known: Option<Arc<MeasurementSchema>>) -> Self {
         let columns = known.iter().flat_map(|known| known.columns.iter().enumerate());

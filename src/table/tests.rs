@@ -25,6 +25,7 @@ fn settings(known: &[&MeasurementSchema]) -> CollectSettings {
         },
         time_unit: TimeUnit::Ns,
         measurement_fits: |name| name.len() < 20,
+        pruned: Arc::default(),
         schemas: Arc::new(
             known
                 .iter()

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::sim::{SimDisk, Trouble};
-use super::{COMMITS, no_flags, run_script};
+use super::{COMMITS, REMOVED, commit_next, no_flags, run_script};
 use crate::error::{Error, Kind, Result};
 use crate::store::ledger::SEGMENT;
 use crate::store::{Archive, Finding, Pending, Store, check_files};
@@ -33,6 +33,23 @@ fn whole() -> SimDisk {
     disk.expect(Trouble::Nothing);
     run_script(|| open(&disk), &mut 0).unwrap();
     disk
+}
+
+/// An archive with all commits but the last one, which removes most files.
+fn unpruned() -> SimDisk {
+    let disk = SimDisk::new();
+    disk.expect(Trouble::Nothing);
+    go_on_to(&disk, COMMITS - 1).unwrap();
+    disk
+}
+
+/// Makes the commits of the script up to this one.
+fn go_on_to(disk: &SimDisk, commits: u64) -> Result<()> {
+    let store = open(disk)?;
+    while store.state().commits < commits {
+        commit_next(&store)?;
+    }
+    Ok(())
 }
 
 /// An archive whose run was killed just before the operation in whose name is `what`, while it made commit `commit`.
@@ -102,7 +119,7 @@ fn a_flipped_bit_in_a_record_whose_files_still_wait_undoes_that_commit_or_is_ref
 
 #[test]
 fn a_finished_ledger_cut_at_any_byte_is_refused_or_loses_nothing_in_silence() {
-    let disk = whole();
+    let disk = unpruned();
     let whole = disk.files();
     let bytes = &whole[&ledger()];
     for cut in 0..bytes.len() {
@@ -118,17 +135,58 @@ fn a_finished_ledger_cut_at_any_byte_is_refused_or_loses_nothing_in_silence() {
         drop(store);
         if commits < 3 {
             assert_ne!(find(&disk), [], "cut at {cut}");
-            let error = run_script(|| open(&disk), &mut 0).unwrap_err();
+            let error = go_on_to(&disk, COMMITS - 1).unwrap_err();
             assert!(error.advice().unwrap().contains("verify"), "{error}");
             for (path, content) in disk.files().iter().filter(|(path, _)| **path != ledger()) {
                 assert_eq!(whole.get(path), Some(content), "{path} was touched");
             }
         } else {
             // The last commit has offsets only: it is made again.
-            run_script(|| open(&disk), &mut 0).unwrap();
+            go_on_to(&disk, COMMITS - 1).unwrap();
             assert_eq!(disk.files(), whole);
         }
     }
+}
+
+#[test]
+fn a_ledger_that_lost_the_record_of_a_removal_misses_what_was_removed() {
+    let disk = whole();
+    let bytes = disk.files()[&ledger()].clone();
+    let last_line = bytes[..bytes.len() - 1]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .unwrap()
+        + 1;
+    disk.put(&ledger(), &bytes[..last_line]);
+    let mut found: Vec<String> = find(&disk).into_iter().map(|finding| finding.object).collect();
+    found.sort();
+    assert_eq!(found, REMOVED);
+    let error = run_script(|| open(&disk), &mut 0).unwrap_err();
+    assert!(error.to_string().contains("missing"), "{error}");
+}
+
+#[test]
+fn a_torn_record_of_a_removal_never_happened_unless_a_file_is_gone() {
+    let [first, second, _] = REMOVED.map(|removed| killed_before(&format!("remove {}", path(removed)), COMMITS));
+    for killed in [&first, &second] {
+        assert_eq!(check_files(&read(killed).unwrap()), [], "a reader is disturbed");
+        let store = open(&killed.copy()).unwrap();
+        assert_eq!(store.recovery().completed, Some(COMMITS));
+        let disk = killed.copy();
+        run_script(|| open(&disk), &mut 0).unwrap();
+        assert_eq!(disk.files(), whole().files());
+    }
+    let torn = |disk: SimDisk| {
+        let bytes = disk.files()[&ledger()].clone();
+        disk.put(&ledger(), &bytes[..bytes.len() - 1]);
+        disk
+    };
+    let before = torn(first);
+    let store = open(&before).unwrap();
+    assert!(store.recovery().cut && store.state().commits == COMMITS - 1);
+    drop(store);
+    assert_eq!(find(&before), []);
+    refused(&torn(second));
 }
 
 #[test]
@@ -162,7 +220,7 @@ fn a_reader_finds_waiting_files_where_they_are() {
     let disk = killed_before("rename to /data/archive/mem", 3);
     let archive = read(&disk).unwrap();
     assert_eq!(archive.state().commits, 3);
-    let Some(Pending::RollForward { commit: 3, waiting }) = archive.pending() else {
+    let Some(Pending::RollForward { commit: 3, waiting, .. }) = archive.pending() else {
         panic!("{:?}", archive.pending());
     };
     assert_eq!(waiting.keys().collect::<Vec<_>>(), ["mem/2020-06-20.csv"]);
@@ -304,7 +362,7 @@ fn every_flipped_byte_of_every_file_is_found_and_named() {
 
 #[test]
 fn missing_shorter_and_foreign_files_are_found_and_named() {
-    let clean = whole();
+    let clean = unpruned();
     for name in [
         "cpu/2020-06-19.parquet",
         "mem/2020-06-20.csv",

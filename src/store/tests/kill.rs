@@ -65,6 +65,7 @@ fn a_run_killed_at_any_step_and_run_again_leaves_the_same_bytes() {
         let before = match *step {
             "recovery-tail-cut" => Some("commit-record-half-written"),
             "recovery-debris-removed" => Some("stage-file-synced"),
+            "recovery-removed" => Some("commit-removed:2"),
             step if step.starts_with("recovery-") => Some("commit-rename"),
             _ => None,
         };

@@ -14,9 +14,10 @@ use super::{Requested, State, Store};
 use crate::error::Result;
 
 /// Commits of [`run_script`].
-const COMMITS: u64 = 4;
+const COMMITS: u64 = 5;
 
-/// What commit `id` writes: target and content. The first has no day file, the last nothing but offsets.
+/// What commit `id` writes: target and content. The first has no day file, the fourth nothing but offsets, the last only
+/// [removes](REMOVED).
 fn content(id: u64) -> Vec<(String, Vec<u8>)> {
     let files: &[&str] = match id {
         1 => &["_diurnal/schema/cpu.toml", "_diurnal/rejects/000001.jsonl"],
@@ -42,9 +43,32 @@ fn content(id: u64) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
+/// What the last commit of the script removes.
+const REMOVED: [&str; 3] = [
+    "_diurnal/rejects/000001.jsonl",
+    "cpu/2020-06-19.csv",
+    "mem/2020-06-20.csv",
+];
+
 /// The files of the archive after the commits up to `id`.
 fn expected(id: u64) -> std::collections::BTreeMap<String, Vec<u8>> {
-    (1..=id).flat_map(content).collect()
+    let mut files: std::collections::BTreeMap<String, Vec<u8>> = (1..=id).flat_map(content).collect();
+    if id == COMMITS {
+        files.retain(|path, _| !REMOVED.contains(&path.as_str()));
+    }
+    files
+}
+
+/// The record of the last commit: that of no files, with the days that lose one.
+fn record_of_removal(before: &State) -> Commit {
+    let mut commit = record(COMMITS, &[], before);
+    commit.removed = REMOVED.map(str::to_owned).to_vec();
+    commit.days = before.days.values().cloned().collect();
+    for day in &mut commit.days {
+        day.csv = None;
+        day.leaves.iter_mut().for_each(|leaf| leaf.csv = None);
+    }
+    commit
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -152,6 +176,12 @@ fn commit_next(store: &Store) -> Result<()> {
         file.finish()?;
     }
     let before = store.state();
+    if id == COMMITS {
+        for path in REMOVED {
+            staging.remove(path)?;
+        }
+        return staging.commit(record_of_removal(&before));
+    }
     staging.commit(record(id, &files, &before))
 }
 

@@ -51,9 +51,11 @@ fn what_was_committed_is_there_in_the_next_run() {
         (COMMITS, 10 * COMMITS, 2)
     );
     assert_eq!(state.sources.values().next().unwrap().next, 10 * COMMITS as i64);
+    let mem = "mem/2020-06-20.csv";
+    let parquet = "cpu/2020-06-19.parquet";
     assert_eq!(
-        state.bytes_of("mem/2020-06-20.csv"),
-        Some(expected(COMMITS)["mem/2020-06-20.csv"].len() as u64)
+        [parquet, mem].map(|path| state.bytes_of(path)),
+        [Some(expected(COMMITS)[parquet].len() as u64), None]
     );
     assert_eq!(*Store::open(&dir, &no_flags()).unwrap().state(), *state);
 }

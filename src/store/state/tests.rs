@@ -1,0 +1,193 @@
+//! Adding up commits, and what does not balance.
+
+use super::*;
+
+fn range(first: i64, next: i64, messages: u64) -> SourceRange {
+    SourceRange {
+        cluster_id: "c".into(),
+        topic_id: Some("t".into()),
+        topic: "metrics".into(),
+        partition: 3,
+        first,
+        next,
+        messages,
+        gaps: 0,
+        lost: 0,
+        last: None,
+    }
+}
+
+fn commit(id: u64, sources: Vec<SourceRange>) -> Commit {
+    Commit {
+        id,
+        sources,
+        ..Commit::default()
+    }
+}
+
+#[test]
+fn the_last_range_of_a_partition_counts() {
+    let mut state = State::default();
+    state.apply(commit(1, vec![range(0, 10, 10)]));
+    state.apply(commit(2, vec![range(10, 12, 2)]));
+    assert_eq!(state.sources.values().collect::<Vec<_>>(), [&range(10, 12, 2)]);
+    assert_eq!(state.commits, 2);
+}
+
+#[test]
+fn a_topic_that_was_made_again_is_another_source() {
+    let mut state = State::default();
+    state.apply(commit(1, vec![range(0, 10, 10)]));
+    let again = SourceRange {
+        topic_id: Some("u".into()),
+        ..range(0, 5, 5)
+    };
+    assert_eq!(state.imbalances(&commit(2, vec![again.clone()])), Vec::<String>::new());
+    state.apply(commit(2, vec![again]));
+    assert_eq!(state.sources.len(), 2);
+}
+
+#[test]
+fn what_is_removed_is_what_the_days_lose() {
+    let file = |extension: &str| {
+        Some(DayFileEntry {
+            path: format!("m/2020-06-19.{extension}"),
+            bytes: 1,
+            rest: String::new(),
+            replaced: None,
+        })
+    };
+    let day = |parquet, csv| DayEntry {
+        measurement: "m".into(),
+        day: "2020-06-19".into(),
+        rows: 0,
+        first: 0,
+        last: 0,
+        encoder: 1,
+        leaves: Vec::new(),
+        parquet,
+        csv,
+    };
+    let mut state = State::default();
+    state.apply(Commit {
+        days: vec![day(file("parquet"), file("csv"))],
+        ..commit(1, vec![])
+    });
+    let removal = |days: Vec<DayEntry>, removed: &[&str]| Commit {
+        days,
+        removed: removed.iter().map(|path| path.to_string()).collect(),
+        ..commit(2, vec![])
+    };
+    let (parquet, csv) = ("m/2020-06-19.parquet", "m/2020-06-19.csv");
+    for right in [
+        removal(vec![day(file("parquet"), None)], &[csv]),
+        removal(vec![day(None, None)], &[csv, parquet]),
+        removal(vec![day(file("parquet"), file("csv"))], &[]),
+    ] {
+        assert_eq!(state.imbalances(&right), Vec::<String>::new());
+    }
+    for (wrong, what) in [
+        (removal(vec![day(file("parquet"), None)], &[]), "not removed"),
+        (removal(vec![day(None, None)], &[csv]), "not removed"),
+        (
+            removal(vec![day(file("parquet"), file("csv"))], &[csv]),
+            "removed and kept",
+        ),
+        (removal(vec![], &[csv]), "not told"),
+        (removal(vec![], &["m/2020-06-20.csv"]), "no record"),
+    ] {
+        assert!(
+            state.imbalances(&wrong).iter().any(|found| found.contains(what)),
+            "{what}"
+        );
+    }
+    state.apply(removal(vec![day(None, None)], &[csv, parquet]));
+    assert_eq!((state.paths().count(), state.pruned_days().count()), (0, 1));
+}
+
+#[test]
+fn rejects_are_driven_again_once() {
+    let path = "_diurnal/rejects/000001.jsonl";
+    let retried = |lines: &[(u64, u64)]| Commit {
+        retried: vec![Retried {
+            path: path.into(),
+            lines: lines.to_vec(),
+        }],
+        ..commit(2, vec![])
+    };
+    let mut state = State::default();
+    state.apply(Commit {
+        files: vec![FileEntry {
+            path: path.into(),
+            bytes: 1,
+            hash: String::new(),
+        }],
+        ..commit(1, vec![])
+    });
+    let first = retried(&[(2, 4), (7, 7)]);
+    assert_eq!(state.imbalances(&first), Vec::<String>::new());
+    state.apply(first);
+    let were: Vec<u64> = (0..9).filter(|line| state.was_retried(path, *line)).collect();
+    assert_eq!(were, [2, 3, 4, 7]);
+    assert_eq!(state.imbalances(&retried(&[(1, 1), (5, 6)])), Vec::<String>::new());
+    for again in [(1, 2), (4, 4), (3, 9), (6, 5)] {
+        assert_eq!(state.imbalances(&retried(&[again])).len(), 1, "{again:?}");
+    }
+}
+
+#[test]
+fn holes_overlaps_and_sums_that_do_not_fit_are_named() {
+    let mut state = State::default();
+    state.apply(commit(1, vec![range(0, 10, 10)]));
+    for (next, problems) in [
+        (commit(2, vec![range(10, 12, 2)]), vec![]),
+        (commit(2, vec![range(11, 12, 1)]), vec!["hole"]),
+        (commit(2, vec![range(9, 12, 3)]), vec!["overlap"]),
+        (commit(2, vec![range(10, 12, 1)]), vec!["messages"]),
+        (commit(2, vec![range(10, i64::MIN, u64::MAX)]), vec!["messages"]),
+        (commit(2, vec![range(10, 10, 0), range(10, 10, 0)]), vec!["twice"]),
+        (
+            Commit {
+                counts: Counts {
+                    lines: 5,
+                    points: 2,
+                    folded: 1,
+                    conflicts: 9,
+                    rejected: 1,
+                    rejected_again: 0,
+                },
+                ..commit(2, vec![])
+            },
+            vec!["5 lines"],
+        ),
+        (
+            Commit {
+                counts: Counts {
+                    lines: 1,
+                    rejected: 1,
+                    rejected_again: 2,
+                    ..Counts::default()
+                },
+                ..commit(2, vec![])
+            },
+            vec!["rejected again"],
+        ),
+        (
+            Commit {
+                retried: vec![Retried {
+                    path: "_diurnal/rejects/000009.jsonl".into(),
+                    lines: vec![(1, 1)],
+                }],
+                ..commit(2, vec![])
+            },
+            vec!["no record"],
+        ),
+    ] {
+        let found = state.imbalances(&next);
+        assert_eq!(found.len(), problems.len(), "{found:?}");
+        assert!(
+            found.iter().zip(&problems).all(|(found, what)| found.contains(what)),
+            "{found:?}"
+        );
+    }
+}

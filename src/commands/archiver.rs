@@ -13,7 +13,7 @@ use crate::calendar::{Day, Zone};
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::lineproto::{Instructions, Limits};
-use crate::order::{Entry, LEAF_ROWS, split_days};
+use crate::order::{Entry, LeafSize, split_days};
 use crate::report::{Outcome, PartitionReport, RejectReport, RunReport, SHOWN_REJECTS, escaped};
 use crate::settings::IngestSettings;
 use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, RejectKind, SourceRange};
@@ -36,7 +36,7 @@ pub struct Archiver {
     report: RunReport,
     started: Instant,
     incomplete: bool,
-    leaf_rows: usize,
+    leaf_size: LeafSize,
     leaves: LeafCounts,
 }
 
@@ -72,17 +72,17 @@ impl Archiver {
             report: RunReport::new(command),
             started: Instant::now(),
             incomplete: false,
-            leaf_rows: LEAF_ROWS,
+            leaf_size: LeafSize::default(),
             leaves: LeafCounts::default(),
         })
     }
 
-    /// Makes leaves of at most this many rows, so that a test gets many leaves from few rows. The bytes of the day files follow from
-    /// it: no two limits may meet in one archive.
+    /// Makes leaves of another size, so that a test gets many leaves from few rows. The bytes of the day files follow from it: no two
+    /// sizes may meet in one archive.
     #[doc(hidden)]
     #[must_use]
-    pub fn with_leaf_rows(mut self, rows: usize) -> Self {
-        self.leaf_rows = rows;
+    pub fn with_leaf_size(mut self, size: LeafSize) -> Self {
+        self.leaf_size = size;
         self
     }
 
@@ -241,7 +241,7 @@ impl Archiver {
             zone: self.zone,
             time_unit: archive.time_unit,
             formats: archive.formats,
-            leaf_rows: self.leaf_rows,
+            leaf_size: self.leaf_size,
         };
         let work: Vec<DayWork<'_>> = tables
             .par_iter()

@@ -14,7 +14,7 @@ use diurnal::calendar::Zone;
 use diurnal::encode::{LeafEncoder, LeafRows};
 use diurnal::format::{Formats, TimeUnit};
 use diurnal::lineproto::{Limits, Parser, Precision};
-use diurnal::order::{DayColumns, LEAF_ROWS, Slice, SortedRun, leaf_limit, split_days};
+use diurnal::order::{DayColumns, LeafSize, Slice, SortedRun, split_days};
 use diurnal::simulate::Simulation;
 use diurnal::source::Origin;
 use diurnal::table::settle::settle;
@@ -164,7 +164,7 @@ fn stages(bench: &Bench, text: &str) {
     let sorted = one_thread.install(|| bench.stage("sort and fold", sort));
     let gather = || -> Vec<Vec<LeafRows>> {
         let leaves = |run: &SortedRun<'_>| {
-            run.leaves(leaf_limit(1 + run.schema().columns.len(), LEAF_ROWS))
+            run.leaves(LeafSize::default().limit(1 + run.schema().columns.len()))
                 .into_iter()
                 .map(|rows| run.leaf(rows).expect("a leaf"))
                 .collect()

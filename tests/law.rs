@@ -8,6 +8,7 @@ use diurnal::commands::Archiver;
 use diurnal::console::Console;
 use diurnal::format::Formats;
 use diurnal::lineproto::Precision;
+use diurnal::order::{LEAF_CELLS, LeafSize};
 use diurnal::settings::{IngestSettings, MaxRejects};
 use diurnal::source::Origin;
 use diurnal::store::Requested;
@@ -16,8 +17,11 @@ use proptest::prelude::*;
 use crate::support::folder::in_memory;
 use crate::support::long;
 
-/// Rows of a leaf in these tests: few, so that a handful of points fills many leaves.
-const LEAF_ROWS: usize = 4;
+/// Leaves in these tests are small, so that a handful of points fills many of them.
+const LEAF_SIZE: LeafSize = LeafSize {
+    rows: 4,
+    cells: LEAF_CELLS,
+};
 
 /// The columns of the first measurement; the second one's are learned, each in one type only.
 pub const SCHEMA: &str = r#"
@@ -150,7 +154,7 @@ fn archive(settings: &IngestSettings, lines: &[String], runs: &[Vec<Vec<usize>>]
     for run in runs {
         let mut archiver = Archiver::open("import", settings.clone(), SILENT)
             .expect("an archive")
-            .with_leaf_rows(LEAF_ROWS);
+            .with_leaf_size(LEAF_SIZE);
         let mut collected = Vec::new();
         for thread in run {
             let mut collector = archiver.collector();

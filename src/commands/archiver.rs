@@ -15,7 +15,7 @@ use crate::calendar::{Day, Zone};
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::lineproto::{Instructions, Limits, Precision};
-use crate::order::{Entry, LEAF_ROWS, RunCounts, split_days};
+use crate::order::{Entry, LeafSize, RunCounts, split_days};
 use crate::report::{Outcome, PartitionReport, RejectReport, RunReport, SHOWN_REJECTS, escaped};
 use crate::settings::IngestSettings;
 use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, RejectKind, SourceRange};
@@ -45,7 +45,7 @@ pub struct Archiver {
     on_record: Option<OnRecord>,
     /// The archive's last commit when it was opened.
     read_at: u64,
-    leaf_rows: usize,
+    leaf_size: LeafSize,
     leaves: LeafCounts,
 }
 
@@ -94,17 +94,17 @@ impl Archiver {
             incomplete: false,
             pruned: Arc::new(pruned_days(&read, zone)?),
             on_record: None,
-            leaf_rows: LEAF_ROWS,
+            leaf_size: LeafSize::default(),
             leaves: LeafCounts::default(),
         })
     }
 
-    /// Makes leaves of at most this many rows, so that a test gets many leaves from few rows. The bytes of the day files follow from
-    /// it: no two limits may meet in one archive.
+    /// Makes leaves of another size, so that a test gets many leaves from few rows. The bytes of the day files follow from it: no two
+    /// sizes may meet in one archive.
     #[doc(hidden)]
     #[must_use]
-    pub fn with_leaf_rows(mut self, rows: usize) -> Self {
-        self.leaf_rows = rows;
+    pub fn with_leaf_size(mut self, size: LeafSize) -> Self {
+        self.leaf_size = size;
         self
     }
 
@@ -331,7 +331,7 @@ impl Archiver {
             zone: self.zone,
             time_unit: archive.time_unit,
             formats: archive.formats,
-            leaf_rows: self.leaf_rows,
+            leaf_size: self.leaf_size,
         };
         let work: Vec<DayWork<'_>> = tables
             .par_iter()

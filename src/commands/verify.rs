@@ -13,7 +13,7 @@ use crate::console::Console;
 use crate::encode::{CsvDayWriter, ENCODER_VERSION, LeafEncoder, LeafRows};
 use crate::error::{Error, Result};
 use crate::format::Formats;
-use crate::order::{LEAF_ROWS, row_order};
+use crate::order::{LeafSize, row_order};
 use crate::report::{counted, escaped};
 use crate::store::record::DayEntry;
 use crate::store::{Archive, Finding, check_files, paths};
@@ -71,7 +71,7 @@ fn look(folder: &Path) -> Result<VerifyReport> {
         zone,
         time_unit: archive.settings().time_unit,
         formats: archive.settings().formats,
-        leaf_rows: LEAF_ROWS,
+        leaf_size: LeafSize::default(),
     };
     // Of days that were pruned nothing is left to check.
     let days: Vec<&DayEntry> = state.days.values().filter(|day| day.has_file()).collect();

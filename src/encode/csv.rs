@@ -45,6 +45,10 @@ impl CsvLeaf {
             }
             text.push(b'\n');
         }
+        Self::new(text)
+    }
+
+    pub(super) fn new(text: Vec<u8>) -> Self {
         let hash = blake3::hash(&text).to_hex().to_string();
         Self { text, hash }
     }

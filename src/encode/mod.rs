@@ -10,6 +10,7 @@ mod csv_read;
 mod parquet;
 mod parquet_read;
 mod time_text;
+mod widen;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub use self::csv::{CsvDayWriter, CsvLeaf, csv_header};
 pub use self::csv_read::CsvDay;
 pub use self::parquet::ParquetDayWriter;
 pub use self::parquet_read::{FilePart, ParquetDay, ParquetFooter};
+pub use self::widen::{WideLeaf, Widening};
 use crate::error::{Error, Result};
 use crate::format::{Formats, TimeUnit};
 use crate::store::record::Piece;

@@ -140,15 +140,29 @@ impl ChunkEncoder {
     /// at other rows.
     pub(super) fn encode(&self, index: usize, times: &[i64], columns: &[ArrayRef]) -> Result<Vec<ArrowColumnChunk>> {
         let time = time_array(self.time_unit, times);
+        let arrays = std::iter::once(&time).chain(columns).map(Some);
+        let chunks = self.encode_some(index, arrays)?;
+        Ok(chunks.into_iter().flatten().collect())
+    }
+
+    /// The chunks of those columns, `time` first, that are given.
+    pub(super) fn encode_some<'a>(
+        &self,
+        index: usize,
+        arrays: impl Iterator<Item = Option<&'a ArrayRef>>,
+    ) -> Result<Vec<Option<ArrowColumnChunk>>> {
         let chunks = || {
             let writers = self.factory.create_column_writers(index)?;
-            let arrays = std::iter::once(&time).chain(columns);
             let mut chunks = Vec::with_capacity(writers.len());
             for ((mut writer, array), field) in writers.into_iter().zip(arrays).zip(self.arrow.fields()) {
+                let Some(array) = array else {
+                    chunks.push(None);
+                    continue;
+                };
                 for leaf in compute_leaves(field, array)? {
                     writer.write(&leaf)?;
                 }
-                chunks.push(writer.close()?);
+                chunks.push(Some(writer.close()?));
             }
             Ok::<_, ParquetError>(chunks)
         };
@@ -198,6 +212,37 @@ impl<W: Write + Send> ParquetDayWriter<W> {
             Ok(())
         });
         copied.map_err(|error| write_error(&self.path, error))
+    }
+
+    /// Appends a leaf of another file that lacks some of this one's columns: `nulls` are their chunks among all columns of this file,
+    /// `time` first.
+    ///
+    /// # Errors
+    /// Writing fails; a footer that does not fit these bytes.
+    pub(super) fn append_wide(
+        &mut self,
+        footer: &ParquetFooter,
+        index: usize,
+        bytes: &FilePart,
+        nulls: Vec<Option<ArrowColumnChunk>>,
+    ) -> Result<()> {
+        let mut copied = footer.chunks(index)?.into_iter();
+        let written = self.append_group(|group| {
+            for chunk in nulls {
+                match chunk {
+                    Some(chunk) => chunk.append_to_row_group(group)?,
+                    None => {
+                        let chunk = copied.next();
+                        let chunk =
+                            chunk.ok_or_else(|| ParquetError::General("a leaf with too few columns".to_owned()))?;
+                        group.append_column(bytes, chunk)?;
+                    }
+                }
+            }
+            Ok(())
+        });
+        written.map_err(|error| write_error(&self.path, error))?;
+        Ok(())
     }
 
     fn append_chunks(&mut self, leaf: Vec<ArrowColumnChunk>) -> Result<(), ParquetError> {

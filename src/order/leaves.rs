@@ -24,12 +24,31 @@ const STEPS: [i128; 8] = [
     MINUTE,
 ];
 
-/// The rows that a leaf of a day file with this many columns (`time` counted) may have, where `most` is the limit for few columns:
-/// [`LEAF_ROWS`] in every archive; tests take less to get many leaves from few rows.
-pub fn leaf_limit(columns: usize, most: usize) -> usize {
-    let fitting = (LEAF_CELLS / columns.max(1)).max(1);
-    let power_of_two = 1 << fitting.ilog2();
-    most.min(power_of_two)
+/// The limits of a leaf: [`LEAF_ROWS`] and [`LEAF_CELLS`] in every archive; tests take less to get many leaves from few rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeafSize {
+    /// Rows at most.
+    pub rows: usize,
+    /// Rows times columns at most, unless a single row has more.
+    pub cells: usize,
+}
+
+impl Default for LeafSize {
+    fn default() -> Self {
+        Self {
+            rows: LEAF_ROWS,
+            cells: LEAF_CELLS,
+        }
+    }
+}
+
+impl LeafSize {
+    /// The rows that a leaf of a day file with this many columns (`time` counted) may have.
+    pub fn limit(self, columns: usize) -> usize {
+        let fitting = (self.cells / columns.max(1)).max(1);
+        let power_of_two = 1 << fitting.ilog2();
+        self.rows.min(power_of_two)
+    }
 }
 
 /// A part of a day that the division makes, or the whole day: a span of time and how deep in the division it is.
@@ -219,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_limit_is_a_power_of_two_below_the_cells() {
-        let limit = |columns| leaf_limit(columns, LEAF_ROWS);
+        let limit = |columns| LeafSize::default().limit(columns);
         assert_eq!(limit(13), LEAF_ROWS);
         assert_eq!(limit(64), LEAF_ROWS);
         assert_eq!(limit(65), 65_536);

@@ -10,6 +10,6 @@ mod run;
 
 pub use check::row_order;
 pub use days::{Entry, split_days};
-pub use leaves::{LEAF_CELLS, LEAF_ROWS, OldLeaf, OldSlice, Slice, divide, divide_old, leaf_limit};
+pub use leaves::{LEAF_CELLS, LEAF_ROWS, LeafSize, OldLeaf, OldSlice, Slice, divide, divide_old};
 pub use old::OldDay;
 pub use run::{DayColumns, RunCounts, SortedRun};

@@ -171,7 +171,7 @@ impl<'a> SortedRun<'a> {
         self.points.rows(&self.entries)
     }
 
-    /// The row ranges of the leaves, of at most `limit` rows: that of [`leaf_limit`](super::leaf_limit) for the day's columns.
+    /// The row ranges of the leaves, of at most `limit` rows: [`LeafSize::limit`](super::LeafSize::limit) for the day's columns.
     pub fn leaves(&self, limit: usize) -> Vec<Range<usize>> {
         let leaves = divide(&self.slice, limit, |time| self.points.rows_before(&self.entries, time));
         debug_assert_eq!(leaves.last().map_or(0, |leaf| leaf.end), self.rows());

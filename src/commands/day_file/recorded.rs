@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::DayContext;
 use crate::encode::{
-    CsvDay, CsvDayWriter, DaySchema, ENCODER_VERSION, FilePart, LeafRows, ParquetDayWriter, ParquetFooter,
+    CsvDay, CsvDayWriter, DaySchema, ENCODER_VERSION, FilePart, LeafEncoder, LeafRows, ParquetDayWriter, ParquetFooter,
+    WideLeaf, Widening,
 };
 use crate::error::{Error, Result};
 use crate::format::Formats;
@@ -161,6 +162,33 @@ impl<'a> RecordedDay<'a> {
         };
         let lines = file.read_to_copy(leaf);
         file.check_copy(leaf, &to.append_copy(lines, file.piece(leaf).bytes, file.path())?)
+    }
+
+    /// A leaf with columns that this day lacks, to be row group `index` of a file that `encoder` encodes for.
+    ///
+    /// # Errors
+    /// The leaf is not what was committed; the disk's.
+    pub fn widen(
+        &self,
+        leaf: usize,
+        encoder: &LeafEncoder,
+        formats: Formats,
+        widening: &Widening,
+        index: usize,
+    ) -> Result<WideLeaf<'_>> {
+        let parquet = match &self.parquet {
+            Some((file, footer)) if formats.parquet => {
+                let bytes = FilePart::new(file.piece(leaf).offset, file.leaf(leaf)?);
+                Some((footer, leaf, bytes))
+            }
+            _ => None,
+        };
+        let lines = match &self.csv {
+            Some(RecordedCsv { file, .. }) if formats.csv => Some((file.path(), file.leaf(leaf)?)),
+            _ => None,
+        };
+        let csv = lines.as_ref().map(|(path, lines)| (*path, &lines[..]));
+        WideLeaf::new(encoder, widening, index, self.leaves()[leaf].rows, parquet, csv)
     }
 
     fn lacks(&self, format: &str) -> Error {

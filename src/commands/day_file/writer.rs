@@ -5,7 +5,7 @@ use std::path::Path;
 use super::DayContext;
 use super::recorded::RecordedDay;
 use crate::calendar::Day;
-use crate::encode::{CsvDayWriter, DaySchema, ENCODER_VERSION, EncodedLeaf, ParquetDayWriter, WrittenDay};
+use crate::encode::{CsvDayWriter, DaySchema, ENCODER_VERSION, EncodedLeaf, ParquetDayWriter, WideLeaf, WrittenDay};
 use crate::error::{Error, Result};
 use crate::store::record::{DayEntry, DayFileEntry, Leaf, Piece};
 use crate::store::{StagedFile, Staging, paths};
@@ -13,7 +13,7 @@ use crate::store::{StagedFile, Staging, paths};
 /// How many leaves a commit wrote, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeafCounts {
-    /// Copied as bytes from the files before.
+    /// Copied as bytes from the files before; where the day has columns that they lacked, these were added as nulls.
     pub copied: u64,
     /// Encoded from rows.
     pub encoded: u64,
@@ -109,6 +109,22 @@ impl DayWriter {
         }
         let leaf = &old.leaves()[leaf];
         self.push(leaf.rows, leaf.first, leaf.last);
+        self.counts.copied += 1;
+        Ok(())
+    }
+
+    /// Appends a leaf of the files before with the columns that they lack.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn append_wide(&mut self, old: &Leaf, mut leaf: WideLeaf<'_>) -> Result<()> {
+        if let Some((writer, _)) = &mut self.parquet {
+            leaf.append_parquet(writer)?;
+        }
+        if let (Some((writer, _)), Some(text)) = (&mut self.csv, leaf.csv) {
+            writer.append(&text)?;
+        }
+        self.push(old.rows, old.first, old.last);
         self.counts.copied += 1;
         Ok(())
     }

@@ -117,7 +117,142 @@ fn what_is_copied_is_what_the_piece_says() {
     assert_eq!(written.bytes, piece.bytes - 1);
 }
 
+/// The day of these leaves, made of a file that lacks the columns that are `lacking`; they are null in all leaves but `encoded`.
+fn expect_widened_equal(mut leaves: Vec<LeafRows>, lacking: &[bool], encoded: Option<usize>) {
+    let schema = Arc::clone(&leaves[0].schema);
+    let lacks = |column: usize| lacking.get(column).copied().unwrap_or(false);
+    for (index, leaf) in leaves.iter_mut().enumerate() {
+        for (number, array) in leaf.columns.iter_mut().enumerate() {
+            if lacks(number) && Some(index) != encoded {
+                let column = &schema.columns[number];
+                *array = match column.kind {
+                    ColumnKind::Tag => tags(vec![None; leaf.times.len()]),
+                    ColumnKind::Field => new_null_array(&column.ty.arrow(), leaf.times.len()),
+                };
+            }
+        }
+    }
+    let kept = |number: &usize| !lacks(*number);
+    let narrow = (0..schema.columns.len())
+        .filter(kept)
+        .map(|number| schema.columns[number].clone());
+    let narrow = Arc::new(DaySchema {
+        columns: narrow.collect(),
+        ..DaySchema::clone(&schema)
+    });
+    let narrow_leaf = |leaf: &LeafRows| LeafRows {
+        schema: Arc::clone(&narrow),
+        times: leaf.times.clone(),
+        columns: (0..schema.columns.len())
+            .filter(kept)
+            .map(|number| Arc::clone(&leaf.columns[number]))
+            .collect(),
+    };
+    let (old_parquet, old_csv) = encode(&leaves.iter().map(narrow_leaf).collect::<Vec<_>>());
+    let widening = Widening::new(&narrow, &schema).unwrap();
+    assert_eq!(widening.is_none(), narrow.columns.len() == schema.columns.len());
+
+    let encoder = LeafEncoder::new(Arc::clone(&schema), Formats::default()).unwrap();
+    let mut parquet = ParquetDayWriter::new(Vec::new(), Path::new(PARQUET), &schema).unwrap();
+    let mut csv = CsvDayWriter::new(Vec::new(), Path::new(CSV), &schema).unwrap();
+    let footer = footer(&old_parquet);
+    for (index, rows) in leaves.iter().enumerate() {
+        if Some(index) == encoded {
+            let leaf = encoder.encode(index, rows).unwrap();
+            parquet.append(leaf.parquet.unwrap()).unwrap();
+            csv.append(&leaf.csv.unwrap()).unwrap();
+            continue;
+        }
+        let piece = &old_csv.pieces[index];
+        let lines = &old_csv.out[piece.offset as usize..(piece.offset + piece.bytes) as usize];
+        let bytes = part(&old_parquet, index);
+        let mut leaf = WideLeaf::new(
+            &encoder,
+            &widening,
+            index,
+            rows.times.len() as u64,
+            Some((&footer, index, bytes)),
+            Some((Path::new(CSV), lines)),
+        )
+        .unwrap();
+        leaf.append_parquet(&mut parquet).unwrap();
+        csv.append(leaf.csv.as_ref().unwrap()).unwrap();
+    }
+    expect_equal(&(parquet.finish().unwrap(), csv.finish().unwrap()), &encode(&leaves));
+}
+
+#[test]
+fn leaves_of_many_pages_get_columns_of_nulls() {
+    let leaf = long_leaf(1 << 17);
+    let leaves = vec![leaf.clone(), leaf];
+    for lacking in [
+        [true; 5],
+        [false, true, false, true, true],
+        [true, false, true, false, false],
+    ] {
+        expect_widened_equal(leaves.clone(), &lacking, Some(1));
+    }
+}
+
+#[test]
+fn a_leaf_is_widened_only_to_its_columns_and_more() {
+    let a = column("a", ColumnKind::Field, ColumnType::Int);
+    let b = column("b", ColumnKind::Field, ColumnType::Int);
+    let widening = |from: &[&Column], to: &[&Column]| {
+        let schema = |columns: &[&Column]| day_schema(columns.iter().copied().cloned().collect(), TimeUnit::Ns);
+        Widening::new(&schema(from), &schema(to))
+    };
+    assert!(widening(&[&a], &[&a]).unwrap().is_none());
+    assert!(!widening(&[&b], &[&a, &b]).unwrap().is_none());
+    assert_eq!(widening(&[&a, &b], &[&a]), None);
+    assert_eq!(widening(&[&a, &b], &[&b, &a]), None);
+    let other = Column {
+        ty: ColumnType::Float,
+        ..a.clone()
+    };
+    assert_eq!(widening(&[&a], &[&other]), None);
+    let us = day_schema(vec![a.clone()], TimeUnit::Us);
+    assert_eq!(Widening::new(&us, &day_schema(vec![a], TimeUnit::Ns)), None);
+}
+
+#[test]
+fn lines_that_are_not_those_of_the_leaf_are_not_widened() {
+    let leaf = long_leaf(3);
+    let mut narrow = DaySchema::clone(&leaf.schema);
+    narrow.columns.truncate(1);
+    let widening = Widening::new(&narrow, &leaf.schema).unwrap();
+    let encoder = LeafEncoder::new(Arc::clone(&leaf.schema), Formats::default()).unwrap();
+    let widen = |lines: &str, rows: u64| {
+        let lines = Some((Path::new(CSV), lines.as_bytes()));
+        WideLeaf::new(&encoder, &widening, 0, rows, None, lines).map(|leaf| leaf.csv.unwrap().text)
+    };
+    assert_eq!(
+        widen("T,a\nT,\"b\n,\"\"\"\n", 2).unwrap(),
+        b"T,a,,,,\nT,\"b\n,\"\"\",,,,\n"
+    );
+    for (lines, rows) in [
+        ("T,a\n", 2),
+        ("T,a\nT,a", 2),
+        ("T,a\nT,a\n", 1),
+        ("T\n", 1),
+        ("T,a,b\n", 1),
+        ("T,\"a\n", 1),
+    ] {
+        assert!(
+            widen(lines, rows).unwrap_err().to_string().starts_with(CSV),
+            "{lines:?}"
+        );
+    }
+}
+
 proptest! {
+    #[test]
+    fn any_leaves_get_columns_of_nulls_as_if_they_had_been_encoded_with_them(
+        leaves in any_day(), lacking in prop::collection::vec(any::<bool>(), 6), encoded in prop::option::of(0usize..3)
+    ) {
+        expect_widened_equal(leaves, &lacking, encoded);
+    }
+
     #[test]
     fn any_leaves_are_copied_to_the_bytes_that_encoding_them_gives(
         leaves in any_day(), kept in prop::collection::hash_set(0usize..3, 0..3)

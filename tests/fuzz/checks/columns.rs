@@ -100,6 +100,7 @@ pub fn check(input: &[u8]) {
         let mut known = Arc::clone(schemas);
         for (number, (commit, expected)) in commits.iter().zip(&expected).enumerate() {
             let collect = CollectSettings {
+                pruned: Arc::default(),
                 precision: settings.precision,
                 limits: settings.limits,
                 instructions,

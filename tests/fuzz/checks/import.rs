@@ -14,6 +14,7 @@ use diurnal::console::Console;
 use diurnal::encode::{CsvDay, ParquetDay};
 use diurnal::format::{Formats, TimeRange, TimeUnit};
 use diurnal::lineproto::{Limits, whole_lines};
+use diurnal::order::LeafSize;
 use diurnal::settings::{IngestSettings, MaxRejects};
 use diurnal::store::settings::DEFAULT_TIME_RANGE;
 use diurnal::store::{Archive, Requested};
@@ -147,7 +148,10 @@ impl Import<'_> {
         for run in runs {
             let mut archiver = Archiver::open("import", self.ingest_settings(archive), SILENT)
                 .expect("an archive")
-                .with_leaf_rows(self.leaf_rows);
+                .with_leaf_size(LeafSize {
+                    rows: self.leaf_rows,
+                    ..LeafSize::default()
+                });
             let mut counts = Counts::default();
             let (mut lines, mut rejected) = (0, 0);
             for commit in run {

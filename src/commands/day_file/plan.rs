@@ -1,0 +1,126 @@
+//! Which parts of a day are read and merged, and which leaves of its files stay as they are.
+
+use std::ops::Range;
+
+use super::DayContext;
+use super::recorded::RecordedDay;
+use crate::calendar::Day;
+use crate::encode::{DaySchema, Widening};
+use crate::order::{DayColumns, Entry, OldSlice, Slice, divide_old};
+
+/// Leaves that are read or encoded at once for each thread: enough to keep all busy, few enough to bound what waits to be written.
+const LEAVES_PER_THREAD: usize = 2;
+
+/// Leaves that are read or encoded at once.
+pub fn leaves_at_once() -> usize {
+    LEAVES_PER_THREAD * rayon::current_num_threads()
+}
+
+/// A slice of a day with what the day's file has of it and what is new.
+#[derive(Debug)]
+pub struct Part {
+    pub slice: Slice,
+    /// Its leaves among those of the file.
+    pub leaves: Range<usize>,
+    /// Rows of these leaves.
+    pub old_rows: usize,
+    /// Whether these are its leaves as long as nothing new comes: with more columns they may have to be smaller.
+    pub fits: bool,
+    /// Its rows among the new ones.
+    pub new: Range<usize>,
+}
+
+/// What is to be done for a day.
+#[derive(Debug)]
+pub struct Plan {
+    pub parts: Vec<Part>,
+    /// Rows of a leaf at most.
+    pub limit: usize,
+    /// How leaves of the file get the columns that the day has now; `None` where they may not be copied at all: another encoder wrote
+    /// them, or there is no file of some format.
+    pub widening: Option<Widening>,
+    /// Whether the files are what they were if all of their leaves are.
+    pub same_columns: bool,
+}
+
+impl Plan {
+    /// What is to be done when sorted new rows come to a day that has these files and will have these columns.
+    pub fn new(
+        context: DayContext<'_>,
+        day: Day,
+        columns: &DayColumns,
+        old: Option<&RecordedDay<'_>>,
+        entries: &[Entry],
+    ) -> Self {
+        let limit_of = |schema: &DaySchema| context.leaf_size.limit(1 + schema.columns.len());
+        let limit = limit_of(columns.schema());
+        let old_limit = old.map_or(limit, |old| limit_of(old.schema()));
+        let (first, end) = context.zone.bounds(day);
+        let day = Slice::of_day(first..end);
+        let leaves = old.map_or_else(Vec::new, RecordedDay::old_leaves);
+        // With more columns leaves get smaller: the slices of the old division are some of those of the new one. Otherwise nothing is
+        // known of what the other encoder did.
+        let known = old.filter(|old| old.is_of_this_encoder() && limit <= old_limit);
+        let slices = known.and_then(|_| divide_old(day.clone(), old_limit, &leaves));
+        let widening = known
+            .filter(|old| slices.is_some() && old.has(context.formats))
+            .and_then(|old| Widening::new(old.schema(), columns.schema()));
+        let whole = || {
+            let leaves = 0..leaves.len();
+            vec![OldSlice { slice: day, leaves }]
+        };
+        let mut next = 0;
+        let part = |OldSlice { slice, leaves: here }: OldSlice| {
+            let start = next;
+            next += entries[start..].partition_point(|entry| i128::from(entry.time) < slice.time.end);
+            let old_rows = leaves[here.clone()].iter().map(|leaf| leaf.rows).sum();
+            Part {
+                slice,
+                old_rows,
+                fits: limit == old_limit || old_rows <= limit,
+                leaves: here,
+                new: start..next,
+            }
+        };
+        let parts = slices.unwrap_or_else(whole).into_iter().map(part);
+        Self {
+            parts: parts
+                .filter(|part| !part.leaves.is_empty() || !part.new.is_empty())
+                .collect(),
+            limit,
+            same_columns: widening.is_some() && old.is_some_and(|old| old.schema() == columns.schema()),
+            widening,
+        }
+    }
+
+    /// Whether the part's leaves stay as they are unless something new comes.
+    pub fn may_keep(&self, part: &Part) -> bool {
+        self.widening.is_some() && part.fits
+    }
+
+    /// Whether the part's leaves stay as they are.
+    pub fn is_kept(&self, part: &Part) -> bool {
+        self.may_keep(part) && part.new.is_empty()
+    }
+
+    /// The parts in groups that are merged at once: as many rows as keep all threads busy, or a single part.
+    pub fn groups(&self) -> Vec<&[Part]> {
+        let enough = self
+            .limit
+            .saturating_mul(LEAVES_PER_THREAD * rayon::current_num_threads());
+        let (mut groups, mut start, mut rows) = (Vec::new(), 0, 0_usize);
+        for (number, part) in self.parts.iter().enumerate() {
+            if self.is_kept(part) {
+                continue;
+            }
+            let more = part.old_rows.saturating_add(part.new.len());
+            if rows > 0 && rows.saturating_add(more) > enough {
+                groups.push(&self.parts[start..number]);
+                (start, rows) = (number, 0);
+            }
+            rows = rows.saturating_add(more);
+        }
+        groups.push(&self.parts[start..]);
+        groups
+    }
+}

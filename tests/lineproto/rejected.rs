@@ -260,6 +260,7 @@ fn every_reason_of_the_parser_is_in_the_table_or_is_a_limit() {
             TimeOutOfRange,
             TimeNotWholeMicrosecond,
             NameTooLong,
+            DayPruned,
         ];
         let covered = TABLE.iter().any(|&(_, _, covered, _)| covered == reason);
         assert_eq!(covered, !elsewhere.contains(&reason), "{}", reason.as_str());

@@ -198,6 +198,15 @@ fn a_prune_that_is_killed_is_completed_by_the_next_run_or_never_happened() {
             .run()
             .expect_code(0);
         folder.write("other.lp", "other v=1 1592604000000000000\n");
+        if step == "commit-removed" {
+            // Once more, in the middle of what the next run completes.
+            let ran = diurnal(&folder, "import")
+                .arg("other.lp")
+                .fail_at("recovery-removed")
+                .run();
+            assert!(ran.was_killed());
+            diurnal(&folder, "verify").run().expect_code(0);
+        }
         diurnal(&folder, "import").arg("other.lp").run().expect_code(0);
         for extension in ["csv", "parquet"] {
             assert_eq!(

@@ -19,7 +19,7 @@ use diurnal::commands::Archiver;
 use diurnal::console::Console;
 use diurnal::lineproto::Precision;
 use diurnal::order::{LEAF_ROWS, LeafSize};
-use diurnal::settings::{IngestSettings, MaxRejects};
+use diurnal::settings::{IngestSettings, MaxRejects, Memory};
 use diurnal::simulate::Simulation;
 use diurnal::source::Origin;
 use diurnal::store::Requested;
@@ -208,7 +208,7 @@ fn rewrite(archive: &Path, lines: &Path) {
         archive: archive.to_owned(),
         requested: Requested::default(),
         schemas: None,
-        held_bytes: usize::MAX,
+        memory: Memory::new(u64::MAX),
         threads: 1,
         precision: Precision::Ns,
         max_rejects: MaxRejects::Lines(0),

@@ -1,7 +1,11 @@
 //! What the user typed, resolved and checked once: everything after this works with values that make sense.
 
+mod memory;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use self::memory::Memory;
 
 use crate::calendar::parse_instant;
 use crate::cli::{ArchiveArgs, DEFAULT_COMMIT_EVERY, FormatName, ImportArgs, IngestArgs, PruneArgs};
@@ -13,18 +17,6 @@ use crate::source::kafka::settings::DEFAULT_QUEUE_BYTES;
 use crate::source::kafka::{KafkaSettings, StartAt};
 use crate::store::Requested;
 use crate::store::settings::parse_time_range;
-
-/// `--memory` where neither the flag nor a smaller machine says otherwise.
-const MOST_DEFAULT_MEMORY: u64 = 4 << 30;
-
-/// The share of the machine's memory that is used by default: one part in this many.
-const MEMORY_SHARE: u64 = 4;
-
-/// The part of `--memory` that waiting lines may fill; sorting and encoding them takes about as much again.
-const HELD_SHARE: u64 = 2;
-
-/// The part of waiting lines' memory that librdkafka's queues may hold; its memory is up to five times that.
-const QUEUE_SHARE: usize = 10;
 
 /// `--threads` at most: far above what pays, and each takes memory and a place among the system's threads.
 const MOST_THREADS: usize = 1024;
@@ -58,8 +50,8 @@ pub struct IngestSettings {
     pub requested: Requested,
     /// Folder of schema files for measurements that the archive does not know yet.
     pub schemas: Option<PathBuf>,
-    /// Bytes that waiting lines may take.
-    pub held_bytes: usize,
+    /// What the process may take.
+    pub memory: Memory,
     /// Threads that read and parse, and as many that sort and encode.
     pub threads: usize,
     /// The unit of the times in lines.
@@ -97,8 +89,8 @@ impl IngestSettings {
             return Err(Error::usage("--commit-every", "must be at least 1"));
         }
         let memory = match &args.memory {
-            Some(text) => parse_bytes("--memory", text)?,
-            None => default_memory(),
+            Some(text) => Memory::new(parse_bytes("--memory", text)?),
+            None => Memory::default_of_machine(),
         };
         Ok(Self {
             archive: archive.to_owned(),
@@ -109,7 +101,7 @@ impl IngestSettings {
                 formats,
             },
             schemas: args.schemas.clone(),
-            held_bytes: held_bytes(memory),
+            memory,
             threads: args.threads.unwrap_or_else(processors),
             precision: args.precision,
             max_rejects: parse_max_rejects(&args.max_rejects)?,
@@ -137,7 +129,7 @@ impl IngestSettings {
             archive: archive.to_owned(),
             requested: Requested::default(),
             schemas: None,
-            held_bytes: held_bytes(default_memory()),
+            memory: Memory::default_of_machine(),
             threads: processors(),
             precision: Precision::default(),
             max_rejects: MaxRejects::Lines(0),
@@ -230,7 +222,7 @@ pub fn kafka_settings(
         until,
         log: verbose,
         accept_recreated: args.accept_recreated.clone(),
-        queue_bytes: DEFAULT_QUEUE_BYTES.min(ingest.held_bytes / QUEUE_SHARE),
+        queue_bytes: DEFAULT_QUEUE_BYTES.min(ingest.memory.queues()),
         ..KafkaSettings::new(&args.brokers, args.topics.clone())
     };
     settings.check()?;
@@ -250,14 +242,6 @@ fn instant(flag: &str, text: &str, now: i64) -> Result<i64> {
             None => usage,
         }
     })
-}
-
-fn default_memory() -> u64 {
-    (machine_memory() / MEMORY_SHARE).min(MOST_DEFAULT_MEMORY)
-}
-
-fn held_bytes(memory: u64) -> usize {
-    usize::try_from(memory / HELD_SHARE).unwrap_or(usize::MAX)
 }
 
 fn processors() -> usize {
@@ -282,7 +266,7 @@ fn parse_bytes(flag: &str, text: &str) -> Result<u64> {
         .zip(unit)
         .and_then(|(number, unit): (u64, u64)| number.checked_mul(unit));
     match bytes {
-        Some(bytes) if bytes >= 16 << 20 => Ok(bytes),
+        Some(bytes) if bytes >= memory::LEAST => Ok(bytes),
         Some(_) => Err(Error::usage(
             flag,
             format_args!("{text} is too little to work with: 16MiB is the least"),
@@ -331,22 +315,6 @@ fn parse_max_rejects(text: &str) -> Result<MaxRejects> {
         )
         .hint("write it as 100 or 0.1%")
     })
-}
-
-/// The memory that this process may use: the machine's, or its cgroup's where that is less. Unknown: 1 GiB.
-fn machine_memory() -> u64 {
-    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(kib << 10)
-    });
-    let cgroup_v2 = "/sys/fs/cgroup/memory.max";
-    let cgroup_v1 = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
-    let limits = [cgroup_v2, cgroup_v1].into_iter().filter_map(|path| {
-        let text = std::fs::read_to_string(path).ok()?;
-        text.trim().parse::<u64>().ok()
-    });
-    limits.chain(machine).min().unwrap_or(1 << 30)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! The law: an archive is a function of the set of points it was given. Random points, written as random lines, arrive in
-//! random order, split over runs and threads, some of them twice; the bytes of every day file are the same.
+//! random order, split over runs and threads, some of them twice, with more or less memory; the bytes of every day file are the same.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use diurnal::console::Console;
 use diurnal::format::Formats;
 use diurnal::lineproto::Precision;
 use diurnal::order::{LEAF_CELLS, LeafSize};
-use diurnal::settings::{IngestSettings, MaxRejects};
+use diurnal::settings::{IngestSettings, MaxRejects, Memory};
 use diurnal::source::Origin;
 use diurnal::store::Requested;
 use proptest::prelude::*;
@@ -132,7 +132,7 @@ pub fn settings(archive: &Path, schemas: &Path, formats: Formats, timezone: &str
             ..Requested::default()
         },
         schemas: Some(schemas.to_owned()),
-        held_bytes: usize::MAX,
+        memory: Memory::new(u64::MAX),
         threads: 1,
         precision: Precision::Ns,
         max_rejects: MaxRejects::Lines(0),
@@ -149,25 +149,55 @@ pub const SILENT: Console = Console {
     muted: true,
 };
 
+/// How much memory a run has.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Bytes that each thread may hold before it spills.
+    pub held: usize,
+    /// Bytes of a block on disk.
+    pub block: usize,
+    /// `--memory`: how much may be merged at once.
+    pub memory: u64,
+}
+
+/// Enough for everything.
+pub const AMPLE: Budget = Budget {
+    held: usize::MAX,
+    block: usize::MAX,
+    memory: u64::MAX,
+};
+
+/// Mostly too little.
+pub fn budget() -> impl Strategy<Value = Budget> {
+    let held = prop_oneof![1 => Just(usize::MAX), 3 => 1..2_000usize];
+    let block = prop_oneof![1..100usize, 100..1_000usize, Just(usize::MAX)];
+    let memory = prop_oneof![1..1_000u64, 1_000..20_000u64, Just(u64::MAX)];
+    (held, block, memory).prop_map(|(held, block, memory)| Budget { held, block, memory })
+}
+
 /// Archives lines run by run; every run's report must balance and reject nothing.
-fn archive(settings: &IngestSettings, lines: &[String], runs: &[Vec<Vec<usize>>]) {
+fn archive(settings: &IngestSettings, budget: Budget, lines: &[String], runs: &[Vec<Vec<usize>>]) {
+    let settings = IngestSettings {
+        memory: Memory::new(budget.memory),
+        ..settings.clone()
+    };
     for run in runs {
         let mut archiver = Archiver::open("import", settings.clone(), SILENT)
             .expect("an archive")
             .with_leaf_size(LEAF_SIZE);
-        let mut collected = Vec::new();
+        let mut gathered = Vec::new();
         for thread in run {
-            let mut collector = archiver.collector();
+            let mut gatherer = archiver.gatherer_of(budget.held, budget.block);
             for &number in thread {
                 let origin = |at: usize| Origin::File {
                     path: "test".into(),
                     offset: at as u64,
                 };
-                collector.push(lines[number].as_bytes(), None, origin);
+                gatherer.push(lines[number].as_bytes(), None, origin);
             }
-            collected.push(collector.finish());
+            gathered.push(gatherer.finish().expect("what was gathered"));
         }
-        archiver.commit(collected, Vec::new(), Vec::new()).expect("a commit");
+        archiver.commit(gathered, Vec::new(), Vec::new()).expect("a commit");
         let report = archiver.finish();
         assert_eq!(report.rejected, 0, "{:?}", report.rejects);
         assert_eq!(report.lines, report.points + report.folded);
@@ -204,13 +234,14 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
 
     #[test]
-    fn arrival_order_runs_threads_and_repeats_change_no_byte(
+    fn arrival_order_runs_threads_memory_and_repeats_change_no_byte(
         (lines, arrival) in prop::collection::vec(line(), 1..60).prop_flat_map(|lines| {
             let arrival = arrival(lines.len());
             (Just(lines), arrival)
         }),
         formats in formats(),
         timezone in prop_oneof![4 => Just("UTC"), 1 => Just("Asia/Kathmandu")],
+        budget in budget(),
     ) {
         let folder = in_memory();
         let schemas = folder.path().join("schemas");
@@ -221,14 +252,14 @@ proptest! {
         lines.extend(FIRST.map(str::to_owned));
         let first = vec![vec![vec![lines.len() - 2, lines.len() - 1]]];
         let at_once = vec![vec![(0..lines.len()).collect::<Vec<_>>()]];
-        let by_arrival = |name: &str, arrival: &[Vec<Vec<usize>>]| {
+        let by_arrival = |name: &str, budget: Budget, arrival: &[Vec<Vec<usize>>]| {
             let path = folder.path().join(name);
             let settings = settings(&path, &schemas, formats, timezone);
-            archive(&settings, &lines, &first);
-            archive(&settings, &lines, arrival);
+            archive(&settings, AMPLE, &lines, &first);
+            archive(&settings, budget, &lines, arrival);
             bytes_of(&path)
         };
-        let (expected, found) = (by_arrival("one", &at_once), by_arrival("other", &arrival));
+        let (expected, found) = (by_arrival("one", AMPLE, &at_once), by_arrival("other", budget, &arrival));
         prop_assert_eq!(expected.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>());
         for (name, bytes) in &expected {
             prop_assert!(found[name] == *bytes, "{} differs", name);

@@ -15,7 +15,7 @@ use crate::source::kafka::{KafkaSettings, KafkaSource, Message, PartitionRange, 
 use crate::source::{Origin, StopFlag, TopicIdentity};
 use crate::store::failpoint;
 use crate::store::record::SourceRange;
-use crate::table::{Collected, Collector};
+use crate::table::spill::{Gathered, Gatherer};
 
 pub(super) fn run(console: Console, archive: &Path, args: &ArchiveArgs) -> Result<u8> {
     let settings = IngestSettings::for_archive(archive, args)?;
@@ -39,7 +39,7 @@ pub(super) fn drain(
 ) -> Result<RunReport> {
     let limit = RoundLimit {
         lines: settings.commit_every,
-        bytes: settings.held_bytes,
+        bytes: settings.memory.rejects(),
     };
     let dry_run = settings.dry_run;
     let mut archiver = Archiver::open("archive", settings, console)?;
@@ -53,8 +53,9 @@ pub(super) fn drain(
             archiver.stopped("run it again to go on");
             break;
         }
-        let sinks = (0..source.threads())
-            .map(|_| TopicSink::new(&archiver, source.topics()))
+        let threads = source.threads();
+        let sinks = (0..threads)
+            .map(|_| TopicSink::new(&archiver, threads, source.topics()))
             .collect();
         let round = source.round(sinks, limit, stop)?;
         for notice in &round.notices {
@@ -120,18 +121,20 @@ fn commit_round(
     recreated: &[usize],
 ) -> Result<Vec<PartitionRange>> {
     let mut messages: HashMap<(usize, i32), u64> = HashMap::new();
-    let mut collected: Vec<Collected> = Vec::new();
+    let mut gathered: Vec<Gathered> = Vec::new();
     for sink in round.sinks {
         archiver.add_bytes(sink.bytes_read);
         for (key, count) in sink.messages {
             *messages.entry(key).or_default() += count;
         }
         let kept = sink
-            .collectors
+            .gatherers
             .into_iter()
             .enumerate()
             .filter(|(topic, _)| !recreated.contains(topic));
-        collected.extend(kept.map(|(_, collector)| collector.finish()));
+        for (_, gatherer) in kept {
+            gathered.push(gatherer.finish()?);
+        }
     }
     let ranges: Vec<PartitionRange> = round
         .ranges
@@ -158,23 +161,24 @@ fn commit_round(
             last: range.last.clone(),
         }
     });
-    archiver.commit(collected, sources.collect(), Vec::new())?;
+    archiver.commit(gathered, sources.collect(), Vec::new())?;
     Ok(ranges)
 }
 
-/// Where a consumer thread puts its messages: one collector a topic, so that a topic can be left out of a commit.
+/// Where a consumer thread puts its messages: one gatherer a topic, so that a topic can be left out of a commit.
 struct TopicSink {
     topics: Vec<Arc<TopicIdentity>>,
-    collectors: Vec<Collector>,
+    gatherers: Vec<Gatherer>,
     /// Messages parsed, by topic and partition.
     messages: HashMap<(usize, i32), u64>,
     bytes_read: u64,
 }
 
 impl TopicSink {
-    fn new(archiver: &Archiver, topics: &[Arc<TopicIdentity>]) -> Self {
+    fn new(archiver: &Archiver, threads: usize, topics: &[Arc<TopicIdentity>]) -> Self {
+        let gatherer = |_| archiver.gatherer(threads * topics.len());
         Self {
-            collectors: topics.iter().map(|_| archiver.collector()).collect(),
+            gatherers: topics.iter().map(gatherer).collect(),
             topics: topics.to_vec(),
             messages: HashMap::new(),
             bytes_read: 0,
@@ -186,7 +190,7 @@ impl Sink for TopicSink {
     fn message(&mut self, message: &Message<'_>) {
         let topic = &self.topics[message.topic];
         let default_time = message.timestamp_ms.and_then(|ms| ms.checked_mul(1_000_000));
-        self.collectors[message.topic].push(message.payload, default_time, |_| Origin::Kafka {
+        self.gatherers[message.topic].push(message.payload, default_time, |_| Origin::Kafka {
             topic: Arc::clone(topic),
             partition: message.partition,
             offset: message.offset,
@@ -197,10 +201,14 @@ impl Sink for TopicSink {
     }
 
     fn lines_held(&self) -> u64 {
-        self.collectors.iter().map(Collector::lines).sum()
+        self.gatherers.iter().map(Gatherer::lines).sum()
     }
 
     fn bytes_held(&self) -> usize {
-        self.collectors.iter().map(Collector::bytes).sum()
+        // What can't be spilled is no reason to read on.
+        match self.gatherers.iter().any(Gatherer::is_failed) {
+            true => usize::MAX / self.gatherers.len(),
+            false => self.gatherers.iter().map(Gatherer::lasting_bytes).sum(),
+        }
     }
 }

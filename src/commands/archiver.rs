@@ -4,25 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use rayon::prelude::*;
-
 use super::balance::{check_lines, check_offsets};
-use super::day_file::{DayContext, LeafCounts, WrittenEntry, write_day};
-use super::prune::{kept_formats, pruned_days};
+use super::commit_rows::{CommitRows, Commitment};
+use super::day_file::{DayContext, LeafCounts};
+use super::prune::pruned_days;
 use super::small_files::{load_schemas, stage_rejects, stage_schema};
 use super::stored_rejects::{Driven, OnRecord, is_read_first, kind_of, went_in};
-use crate::calendar::{Day, Zone};
+use crate::calendar::Zone;
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::lineproto::{Instructions, Limits, Precision};
-use crate::order::{Entry, LeafSize, RunCounts, split_days};
+use crate::order::{LeafSize, RunCounts};
 use crate::report::{Outcome, PartitionReport, RejectReport, RunReport, SHOWN_REJECTS, escaped};
 use crate::settings::IngestSettings;
 use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, RejectKind, SourceRange};
-use crate::store::{SourceKey, Staging, Store, paths};
+use crate::store::{SourceKey, SpillSpace, Staging, Store, paths};
 use crate::table::schema::MeasurementSchema;
-use crate::table::settle::settle;
-use crate::table::{CollectSettings, Collected, Collector, PrunedDays, RejectedLine, SettledTable, schema_file};
+use crate::table::spill::{BLOCK_BYTES, Gathered, Gatherer, SpillSettings};
+use crate::table::{CollectSettings, Collected, Collector, PrunedDays, RejectedLine, schema_file};
 
 /// Holds the archive's lock for one run and turns what was collected into commits. In a dry run it holds no lock, and the
 /// commits are made in memory only.
@@ -47,10 +46,9 @@ pub struct Archiver {
     read_at: u64,
     leaf_size: LeafSize,
     leaves: LeafCounts,
+    /// For rows that there is no memory for.
+    space: SpillSpace,
 }
-
-/// One day of one table, with its rows.
-type DayWork<'a> = (&'a SettledTable, Day, Vec<Entry>);
 
 /// A day that a commit changed, and what became of its lines.
 type CountedDay = (DayEntry, RunCounts);
@@ -80,6 +78,7 @@ impl Archiver {
         known.extend(archived.clone());
         Ok(Self {
             read_at: read.commits,
+            space: store.spill_space(),
             store,
             console,
             zone,
@@ -139,6 +138,23 @@ impl Archiver {
         })
     }
 
+    /// A collector that spills what goes beyond its share of the memory, if there are so many of them.
+    pub fn gatherer(&self, number: usize) -> Gatherer {
+        self.gatherer_of(self.settings.memory.collecting() / number.max(1), BLOCK_BYTES)
+    }
+
+    /// A collector that spills what goes beyond so many bytes, in blocks of so many.
+    #[doc(hidden)]
+    pub fn gatherer_of(&self, most_bytes: usize, block_bytes: usize) -> Gatherer {
+        let settings = SpillSettings {
+            space: self.space.clone(),
+            zone: self.zone,
+            most_bytes,
+            block_bytes,
+        };
+        Gatherer::new(self.collector(), settings)
+    }
+
     /// Something that a person should know; `incomplete` if the run can't end with 0 because of it.
     pub fn notice(&mut self, error: &Error, incomplete: bool) {
         if incomplete {
@@ -176,8 +192,14 @@ impl Archiver {
     ///
     /// # Errors
     /// Lines or offsets that do not balance, day files that are not as the ledger says, a disk that can't be written.
-    pub fn commit(&mut self, collected: Vec<Collected>, sources: Vec<SourceRange>, inputs: Vec<Input>) -> Result<()> {
-        let done = self.commit_step(collected, sources, inputs, None);
+    pub fn commit(
+        &mut self,
+        gathered: impl IntoIterator<Item: Into<Gathered>>,
+        sources: Vec<SourceRange>,
+        inputs: Vec<Input>,
+    ) -> Result<()> {
+        let gathered = gathered.into_iter().map(Into::into).collect();
+        let done = self.commit_step(gathered, sources, inputs, None);
         self.as_it_was(done)
     }
 
@@ -186,7 +208,8 @@ impl Archiver {
     /// # Errors
     /// As [`Archiver::commit`].
     pub(super) fn commit_retried(&mut self, collected: Vec<Collected>, driven: &[Driven]) -> Result<()> {
-        let done = self.commit_step(collected, Vec::new(), Vec::new(), Some(driven));
+        let gathered = collected.into_iter().map(Gathered::from).collect();
+        let done = self.commit_step(gathered, Vec::new(), Vec::new(), Some(driven));
         self.as_it_was(done)
     }
 
@@ -204,7 +227,7 @@ impl Archiver {
 
     fn commit_step(
         &mut self,
-        collected: Vec<Collected>,
+        gathered: Vec<Gathered>,
         sources: Vec<SourceRange>,
         inputs: Vec<Input>,
         driven: Option<&[Driven]>,
@@ -212,12 +235,12 @@ impl Archiver {
         for range in &sources {
             check_offsets(range)?;
         }
-        let mut settled = settle(collected);
+        let mut settled = Commitment::settle(gathered, &self.space, self.zone)?;
         self.console.detail(format_args!(
             "{} lines collected, {} rejected, {} measurements",
             settled.lines,
             settled.rejects.len(),
-            settled.tables.len()
+            settled.rows.schemas().count()
         ));
         let news: Vec<SourceRange> = sources.iter().filter(|range| self.is_news(range)).cloned().collect();
         let (new, retried) = match driven {
@@ -232,7 +255,7 @@ impl Archiver {
         };
         if settled.lines > 0 || !news.is_empty() {
             let staging = self.store.begin(self.report.command)?;
-            let (days, schemas) = self.write_days(&staging, &settled.tables, &mut counts)?;
+            let (days, schemas) = self.write_days(&staging, &settled.rows, &mut counts)?;
             check_lines(&counts)?;
             let mut files = schemas;
             files.extend(stage_rejects(&staging, &new)?);
@@ -257,9 +280,8 @@ impl Archiver {
                     .add_days(days.iter().map(|(entry, counts)| (entry, counts.points, counts.folded)));
                 self.say_kinds(&commit.reject_kinds);
             }
-            for table in &settled.tables {
-                self.archived
-                    .insert(table.schema.measurement.clone(), Arc::clone(&table.schema));
+            for schema in settled.rows.schemas() {
+                self.archived.insert(schema.measurement.clone(), Arc::clone(schema));
             }
             let known = Arc::make_mut(&mut self.known);
             known.extend(
@@ -322,40 +344,20 @@ impl Archiver {
     fn write_days(
         &mut self,
         staging: &Staging,
-        tables: &[SettledTable],
+        rows: &CommitRows,
         counts: &mut Counts,
     ) -> Result<(Vec<CountedDay>, Vec<FileEntry>)> {
         let archive = self.store.settings();
+        let state = self.store.state();
         let context = DayContext {
             locate: &|target| self.store.path(target),
             zone: self.zone,
             time_unit: archive.time_unit,
             formats: archive.formats,
             leaf_size: self.leaf_size,
+            memory: self.settings.memory.merging(rows.are_held()),
         };
-        let work: Vec<DayWork<'_>> = tables
-            .par_iter()
-            .map(|table| {
-                let days = split_days(table, self.zone)?;
-                Ok(days.into_iter().map(move |(day, entries)| (table, day, entries)))
-            })
-            .collect::<Result<Vec<_>>>()?
-            .into_iter()
-            .flatten()
-            .collect();
-        let state = self.store.state();
-        let days = &state.days;
-        let written: Vec<WrittenEntry> = work
-            .into_par_iter()
-            .map(|(table, day, entries)| {
-                let before = days.get(&(table.schema.measurement.clone(), day.to_string()));
-                let context = DayContext {
-                    formats: kept_formats(context.formats, before),
-                    ..context
-                };
-                write_day(context, staging, table, day, entries, before)
-            })
-            .collect::<Result<_>>()?;
+        let written = rows.write(context, staging, &state)?;
         for day in &written {
             counts.points += day.counts.points;
             counts.folded += day.counts.folded;
@@ -371,13 +373,13 @@ impl Archiver {
                 ));
             }
         }
-        let changed = tables.iter().filter(|table| {
+        let changed = rows.schemas().filter(|schema| {
             self.archived
-                .get(&table.schema.measurement)
-                .is_none_or(|archived| **archived != *table.schema)
+                .get(&schema.measurement)
+                .is_none_or(|archived| **archived != ***schema)
         });
         let schemas = changed
-            .map(|table| stage_schema(staging, &table.schema))
+            .map(|schema| stage_schema(staging, schema))
             .collect::<Result<_>>()?;
         let changed = written
             .into_iter()

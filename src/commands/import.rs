@@ -1,10 +1,10 @@
 //! `diurnal import`: line-protocol files and standard input, through the same pipeline as Kafka's messages.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use super::archiver::Archiver;
 use crate::cli::ImportArgs;
@@ -16,7 +16,7 @@ use crate::source::files::{Block, Files};
 use crate::source::{Origin, StopFlag};
 use crate::store::failpoint;
 use crate::store::record::Input;
-use crate::table::{Collected, Collector};
+use crate::table::spill::{Gathered, Gatherer};
 
 /// Blocks that wait for each parsing thread at most.
 const BLOCKS_PER_THREAD: usize = 2;
@@ -36,7 +36,7 @@ pub(super) fn run(console: Console, archive: &Path, args: &ImportArgs) -> Result
             path: path.to_string(),
             bytes,
         });
-        archiver.commit(round.collected, Vec::new(), inputs.collect())?;
+        archiver.commit(round.gathered?, Vec::new(), inputs.collect())?;
         for error in &round.errors {
             archiver.notice(error, true);
         }
@@ -55,7 +55,7 @@ pub(super) fn run(console: Console, archive: &Path, args: &ImportArgs) -> Result
 
 /// What was read up to the next commit.
 struct Round {
-    collected: Vec<Collected>,
+    gathered: Result<Vec<Gathered>>,
     bytes: u64,
     /// Files that could not be read to their end.
     errors: Vec<Error>,
@@ -66,7 +66,9 @@ struct Round {
 #[derive(Default)]
 struct Held {
     lines: AtomicU64,
+    /// Bytes that can't be spilled.
     bytes: AtomicUsize,
+    failed: AtomicBool,
 }
 
 /// Reads blocks and lets the parsing threads take them, until it is time for a commit.
@@ -75,7 +77,7 @@ fn read_round(files: &mut Files, settings: &IngestSettings, archiver: &Archiver,
     let (send, receive) = sync_channel::<Block>(settings.threads * BLOCKS_PER_THREAD);
     let receive = Mutex::new(receive);
     let mut round = Round {
-        collected: Vec::new(),
+        gathered: Ok(Vec::new()),
         bytes: 0,
         errors: Vec::new(),
         finished: false,
@@ -83,21 +85,22 @@ fn read_round(files: &mut Files, settings: &IngestSettings, archiver: &Archiver,
     thread::scope(|scope| {
         let workers: Vec<_> = (0..settings.threads)
             .map(|_| {
-                let collector = archiver.collector();
-                scope.spawn(|| parse_blocks(collector, &receive, settings.default_time, &held))
+                let gatherer = archiver.gatherer(settings.threads);
+                scope.spawn(|| parse_blocks(gatherer, &receive, settings.default_time, &held))
             })
             .collect();
         let full = || {
             held.lines.load(Ordering::Relaxed) >= settings.commit_every
-                || held.bytes.load(Ordering::Relaxed) >= settings.held_bytes
+                || held.bytes.load(Ordering::Relaxed) >= settings.memory.rejects()
+                || held.failed.load(Ordering::Relaxed)
         };
         send_blocks(files, send, &mut round, stop, full);
-        for worker in workers {
-            match worker.join() {
-                Ok(collected) => round.collected.push(collected),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
+        let join = |worker: ScopedJoinHandle<'_, Result<Gathered>>| match worker.join() {
+            Ok(gathered) => gathered,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        let gathered: Vec<Result<Gathered>> = workers.into_iter().map(join).collect();
+        round.gathered = gathered.into_iter().collect();
     });
     round
 }
@@ -130,21 +133,23 @@ fn send_blocks(
 }
 
 fn parse_blocks(
-    mut collector: Collector,
+    mut gatherer: Gatherer,
     blocks: &Mutex<Receiver<Block>>,
     default_time: Option<i64>,
     held: &Held,
-) -> Collected {
+) -> Result<Gathered> {
     loop {
         let next = blocks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(block) = next else { break };
-        let (lines, bytes) = (collector.lines(), collector.bytes());
-        collector.push(&block.bytes, default_time, |at| Origin::File {
+        let (lines, bytes) = (gatherer.lines(), gatherer.lasting_bytes());
+        gatherer.push(&block.bytes, default_time, |at| Origin::File {
             path: Arc::clone(&block.path),
             offset: block.offset + at as u64,
         });
-        held.lines.fetch_add(collector.lines() - lines, Ordering::Relaxed);
-        held.bytes.fetch_add(collector.bytes() - bytes, Ordering::Relaxed);
+        held.lines.fetch_add(gatherer.lines() - lines, Ordering::Relaxed);
+        held.bytes
+            .fetch_add(gatherer.lasting_bytes() - bytes, Ordering::Relaxed);
+        held.failed.fetch_or(gatherer.is_failed(), Ordering::Relaxed);
     }
-    collector.finish()
+    gatherer.finish()
 }

@@ -4,6 +4,7 @@ mod archive;
 mod archiver;
 mod backup;
 mod balance;
+mod commit_rows;
 mod day_file;
 mod demo;
 mod import;

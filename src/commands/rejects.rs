@@ -242,7 +242,7 @@ fn retry(console: Console, folder: &Path, args: &RejectsArgs) -> Result<u8> {
             return Ok(());
         }
         archiver.add_bytes(step.push(&archiver, stored)?);
-        if step.lines() >= settings.commit_every || step.bytes() >= settings.held_bytes {
+        if step.lines() >= settings.commit_every || step.bytes() >= settings.memory.collecting() {
             std::mem::take(&mut step).commit(&mut archiver)?;
         }
         Ok(())

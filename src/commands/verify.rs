@@ -72,6 +72,8 @@ fn look(folder: &Path) -> Result<VerifyReport> {
         time_unit: archive.settings().time_unit,
         formats: archive.settings().formats,
         leaf_size: LeafSize::default(),
+        // It only reads.
+        memory: 0,
     };
     // Of days that were pruned nothing is left to check.
     let days: Vec<&DayEntry> = state.days.values().filter(|day| day.has_file()).collect();

@@ -12,6 +12,7 @@ mod parquet_read;
 mod time_text;
 mod widen;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_writer::ArrowColumnChunk;
@@ -54,6 +55,22 @@ pub struct LeafRows {
 }
 
 impl LeafRows {
+    /// Those from the first to before the last of these times.
+    #[must_use]
+    pub fn within(&self, time: &Range<i128>) -> Self {
+        let before = |bound: i128| self.times.partition_point(|&time| i128::from(time) < bound);
+        let (start, end) = (before(time.start), before(time.end));
+        Self {
+            schema: Arc::clone(&self.schema),
+            times: self.times[start..end].to_vec(),
+            columns: self
+                .columns
+                .iter()
+                .map(|column| column.slice(start, end - start))
+                .collect(),
+        }
+    }
+
     /// The rows as Arrow's own table, `time` first: what a reader of the Parquet file gets, units and descriptions in the
     /// metadata of the fields.
     ///

@@ -71,3 +71,21 @@ pub fn split_days(table: &SettledTable, zone: Zone) -> Result<BTreeMap<Day, Vec<
     days.retain(|_, entries| !entries.is_empty());
     Ok(days)
 }
+
+/// All rows of a table, in the order of the batches. Removed rows are left out.
+///
+/// # Errors
+/// More than 65,536 batches.
+pub fn entries_of(table: &SettledTable) -> Result<Vec<Entry>> {
+    check_batches(&table.schema.measurement, table.batches.len())?;
+    let mut entries = Vec::with_capacity(table.batches.iter().map(|batch| batch.times.len()).sum());
+    for (number, batch) in table.batches.iter().enumerate() {
+        let rows = (0..batch.times.len()).filter(|row| batch.removed.is_empty() || !batch.removed.contains(row));
+        entries.extend(rows.map(|row| Entry {
+            time: batch.times[row],
+            rank: batch.ranks[row],
+            row: row_number(number, row),
+        }));
+    }
+    Ok(entries)
+}

@@ -73,7 +73,7 @@ impl Slice {
     }
 
     /// The slices that it is split into when it has too many rows; none for a single instant.
-    fn parts(&self) -> Option<Vec<Self>> {
+    pub fn parts(&self) -> Option<Vec<Self>> {
         let Range { start, end } = self.time;
         let cuts: Vec<i128> = match STEPS.get(self.level) {
             Some(&step) => {
@@ -142,6 +142,17 @@ impl<F: Fn(i128) -> usize> Division<F> {
             self.slice(&part, row..next);
             row = next;
         }
+    }
+}
+
+/// About how many of `rows` rows, the first and last of which are of these times, are in a span of time, as if they were spread evenly:
+/// some part of a row perhaps, and 0 only where there is none.
+pub fn share_in(rows: usize, first: i64, last: i64, time: &Range<i128>) -> f64 {
+    let (first, end) = (i128::from(first), i128::from(last) + 1);
+    let (from, to) = (first.max(time.start), end.min(time.end));
+    match from < to {
+        true => rows as f64 * ((to - from) as f64 / (end - first) as f64),
+        false => 0.0,
     }
 }
 

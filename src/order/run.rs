@@ -53,10 +53,39 @@ impl DayColumns {
     pub fn new(table: &SettledTable, before: &[Column], entries: &[Entry], time_unit: TimeUnit) -> Self {
         let batches: Vec<&TableBatch> = table.batches.iter().collect();
         let fields = field_columns(&table.schema, &batches);
-        let numbers = occurring_columns(&table.schema, before, &fields, &table.series, entries);
-        let columns = numbers.iter().map(|&number| table.schema.columns[number].clone());
+        let mut used = vec![false; table.series.len()];
+        for entry in entries {
+            used[entry.rank as usize] = true;
+        }
+        let tag_occurs = |tag: usize| {
+            (0..)
+                .zip(&used)
+                .any(|(rank, used)| *used && table.series.value(rank, tag).is_some())
+        };
+        let occurs = |number: usize| match table.schema.columns[number].kind {
+            ColumnKind::Tag => tag_occurs(number),
+            ColumnKind::Field => fields[number].as_ref().is_some_and(|field| field.occurs(entries)),
+        };
+        Self::occurring(&table.schema, before, occurs, time_unit)
+    }
+
+    /// The columns that a day has when rows come to it that have these of its measurement's columns, told by number.
+    pub fn occurring(
+        measurement: &MeasurementSchema,
+        before: &[Column],
+        occurs: impl Fn(usize) -> bool,
+        time_unit: TimeUnit,
+    ) -> Self {
+        let all = measurement.columns.iter().enumerate();
+        let here = all.filter(|(number, column)| {
+            column.origin == ColumnOrigin::Declared
+                || before.iter().any(|before| before.name == column.name)
+                || occurs(*number)
+        });
+        let numbers: Vec<usize> = here.map(|(number, _)| number).collect();
+        let columns = numbers.iter().map(|&number| measurement.columns[number].clone());
         let schema = DaySchema {
-            measurement: table.schema.measurement.clone(),
+            measurement: measurement.measurement.clone(),
             columns: columns.collect(),
             time_unit,
         };
@@ -245,39 +274,6 @@ fn field_columns<'a>(schema: &MeasurementSchema, batches: &[&'a TableBatch]) -> 
             let occurs = column.kind == ColumnKind::Field && arrays().any(|array| array.is_some());
             occurs.then(|| FieldColumn::new(column.ty, arrays()))
         })
-        .collect()
-}
-
-/// The numbers of the columns that the day file has: declared ones, those it had before, and those with a value in these rows.
-fn occurring_columns(
-    schema: &MeasurementSchema,
-    before: &[Column],
-    fields: &[Option<FieldColumn<'_>>],
-    series: &SeriesSet,
-    entries: &[Entry],
-) -> Vec<usize> {
-    let mut used = vec![false; series.len()];
-    for entry in entries {
-        used[entry.rank as usize] = true;
-    }
-    let tag_occurs = |tag: usize| {
-        (0..)
-            .zip(&used)
-            .any(|(rank, used)| *used && series.value(rank, tag).is_some())
-    };
-    schema
-        .columns
-        .iter()
-        .enumerate()
-        .filter(|(number, column)| {
-            column.origin == ColumnOrigin::Declared
-                || before.iter().any(|before| before.name == column.name)
-                || match column.kind {
-                    ColumnKind::Tag => tag_occurs(*number),
-                    ColumnKind::Field => fields[*number].as_ref().is_some_and(|field| field.occurs(entries)),
-                }
-        })
-        .map(|(number, _)| number)
         .collect()
 }
 

@@ -19,6 +19,7 @@ pub mod record;
 mod recorded;
 mod recovery;
 pub mod settings;
+mod spill;
 mod staging;
 mod state;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use hash::check_file;
 pub use recorded::RecordedFile;
 pub use recovery::Recovery;
 pub use settings::{ArchiveSettings, Requested};
+pub use spill::{SpillFile, SpillPiece, SpillSpace, SpillWriter};
 pub use staging::{StagedFile, Staging, Written};
 pub use state::{SourceKey, State};
 
@@ -198,6 +200,11 @@ impl Store {
     /// What was put right when the archive was opened.
     pub fn recovery(&self) -> &Recovery {
         &self.recovery
+    }
+
+    /// Room for rows that a run has no memory for. One for a run.
+    pub fn spill_space(&self) -> SpillSpace {
+        SpillSpace::new(self.shared.clone())
     }
 
     /// Begins the next commit, made by `command`.

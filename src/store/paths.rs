@@ -156,6 +156,11 @@ impl Layout {
         self.private().join("staging")
     }
 
+    /// The folder for sorted rows that a run has no memory for.
+    pub fn spilled(&self) -> PathBuf {
+        self.staging().join("spilled")
+    }
+
     /// The staging folder of one commit.
     pub fn staging_of(&self, commit: u64) -> PathBuf {
         self.staging().join(format!("{commit:06}"))

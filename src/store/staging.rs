@@ -109,12 +109,6 @@ impl Staging {
         self.id
     }
 
-    /// The staging folder, for files of this run that no commit keeps (sorted runs). It is removed with all in it. In a dry
-    /// run it does not exist.
-    pub fn folder(&self) -> &Path {
-        &self.files.folder
-    }
-
     /// Starts a file that the commit will put at `target`, relative to the archive, in place of what is there:
     /// `cpu/2020-06-19.parquet`, `_diurnal/schema/cpu.toml`, `_diurnal/rejects/000042.jsonl`.
     ///

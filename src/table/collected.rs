@@ -23,6 +23,21 @@ pub struct Collected {
     pub lines: u64,
 }
 
+impl Collected {
+    /// Adds what the same collector saw later; it has no tables yet.
+    pub(super) fn add(&mut self, later: Self) {
+        debug_assert!(self.tables.is_empty(), "what was collected earlier was spilled");
+        self.tables = later.tables;
+        self.rejects.extend(later.rejects);
+        self.lines += later.lines;
+    }
+
+    /// Bytes that a reject takes.
+    pub(super) fn bytes_of(reject: &RejectedLine) -> usize {
+        size_of::<RejectedLine>() + reject.line.len()
+    }
+}
+
 /// The rows of one measurement that one collector saw.
 #[derive(Debug)]
 pub struct CollectedTable {

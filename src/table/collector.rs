@@ -150,20 +150,28 @@ impl Collector {
         self.rows.bytes
     }
 
+    /// Everything that was collected; then it holds nothing, and may go on.
+    pub fn take(&mut self) -> Collected {
+        std::mem::take(&mut self.rows).finish()
+    }
+
     /// Everything that was collected.
     pub fn finish(self) -> Collected {
-        let rows = self.rows;
-        Collected {
-            tables: rows.tables.into_iter().map(OpenTable::finish).collect(),
-            rejects: rows.rejects,
-            lines: rows.lines,
-        }
+        self.rows.finish()
     }
 }
 
 impl Rows {
+    fn finish(self) -> Collected {
+        Collected {
+            tables: self.tables.into_iter().map(OpenTable::finish).collect(),
+            rejects: self.rejects,
+            lines: self.lines,
+        }
+    }
+
     fn reject(&mut self, line: RejectedLine) {
-        self.bytes += size_of::<RejectedLine>() + line.line.len();
+        self.bytes += Collected::bytes_of(&line);
         self.rejects.push(line);
     }
 

@@ -58,20 +58,32 @@ impl KeptLines {
         size_of::<Kept>() + line.len()
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The reject that the kept line of a row would become; `None` for a row that has none.
+    pub(super) fn find(&self, row: (usize, usize)) -> Option<RejectedLine> {
+        let place = self.lines.binary_search_by_key(&row, |kept| kept.row).ok()?;
+        Some(self.reject(&self.lines[place]))
+    }
+
     /// Each row with a kept line, and the reject that its line would become.
     pub(super) fn iter(&self) -> impl Iterator<Item = ((usize, usize), impl Fn() -> RejectedLine)> {
-        self.lines.iter().map(|kept| {
-            let reject = || RejectedLine {
-                origin: kept.origin.clone(),
-                reason: Reason::TypeMismatch,
-                byte: None,
-                detail: None,
-                place: None,
-                precision: kept.precision,
-                default_time: kept.default_time,
-                line: self.pieces[kept.piece][kept.start..kept.start + kept.len].to_vec(),
-            };
-            (kept.row, reject)
-        })
+        self.lines.iter().map(|kept| (kept.row, || self.reject(kept)))
+    }
+
+    fn reject(&self, kept: &Kept) -> RejectedLine {
+        RejectedLine {
+            origin: kept.origin.clone(),
+            reason: Reason::TypeMismatch,
+            byte: None,
+            detail: None,
+            place: None,
+            precision: kept.precision,
+            default_time: kept.default_time,
+            line: self.pieces[kept.piece][kept.start..kept.start + kept.len].to_vec(),
+        }
     }
 }

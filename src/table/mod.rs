@@ -18,6 +18,7 @@ pub mod schema;
 pub mod schema_file;
 pub mod series;
 pub mod settle;
+pub mod spill;
 mod tag_numbers;
 #[cfg(test)]
 mod tests;

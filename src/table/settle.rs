@@ -8,6 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Ar
 use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::{Float64Type, Int64Type, UInt64Type};
 
+use super::builder::Chunk;
 use super::collected::{Collected, CollectedTable, LocalColumn};
 use super::names::TakenNames;
 use super::reject::RejectedLine;
@@ -29,7 +30,7 @@ pub struct TableBatch {
 }
 
 /// All rows of one measurement in a commit.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SettledTable {
     /// Its columns, those that are new in this commit included.
     pub schema: Arc<MeasurementSchema>,
@@ -118,65 +119,110 @@ fn settle_table(measurement: &str, tables: &mut [CollectedTable]) -> (SettledTab
 ///
 /// Lines that are rejected for another column count as well: what the commit saw settles its columns, so that lines that come
 /// again meet the same columns and have the same fate.
-fn learned_types(tables: &[CollectedTable]) -> BTreeMap<String, ColumnType> {
-    let mut types: BTreeMap<String, ColumnType> = BTreeMap::new();
+fn learned_types(tables: &[CollectedTable]) -> LearnedTypes {
+    let mut types = LearnedTypes::new();
     for table in tables {
-        let present: BTreeSet<u32> = table
-            .chunks
-            .iter()
-            .flat_map(|chunk| chunk.columns.iter().map(|(number, _)| *number))
-            .collect();
-        let present = present.into_iter().map(|number| &table.columns[number as usize]);
-        for column in present.filter(|column| column.settled.is_none()) {
-            // `ColumnType` is declared in the order of precedence.
-            types
-                .entry(column.key.clone())
-                .and_modify(|ty| *ty = (*ty).min(column.ty))
-                .or_insert(column.ty);
-        }
+        let chunks = table.chunks.iter();
+        let present = chunks.flat_map(|chunk| chunk.columns.iter().map(|(number, _)| *number));
+        learn(&mut types, &table.columns, present.collect());
     }
     types
+}
+
+/// By key.
+pub(super) type LearnedTypes = BTreeMap<String, ColumnType>;
+
+/// Learns the types of the columns that occur.
+pub(super) fn learn(types: &mut LearnedTypes, columns: &[LocalColumn], present: BTreeSet<u32>) {
+    let present = present.into_iter().map(|number| &columns[number as usize]);
+    for column in present.filter(|column| column.settled.is_none()) {
+        // `ColumnType` is declared in the order of precedence.
+        types
+            .entry(column.key.clone())
+            .and_modify(|ty| *ty = (*ty).min(column.ty))
+            .or_insert(column.ty);
+    }
 }
 
 /// Takes out the rows with a value that its column's type can't hold; for each chunk the places of such rows.
 fn reject_misfits(
     measurement: &str,
     table: &CollectedTable,
-    types: &BTreeMap<String, ColumnType>,
+    types: &LearnedTypes,
     rejects: &mut Vec<RejectedLine>,
 ) -> Vec<HashSet<usize>> {
     let mut removed = vec![HashSet::new(); table.chunks.len()];
-    let mut open: Vec<(u32, &LocalColumn, ColumnType)> = (0..)
-        .zip(&table.columns)
-        .filter(|(_, column)| column.settled.is_none())
-        .filter_map(|(number, column)| Some((number, column, *types.get(&column.key)?)))
-        .filter(|(_, column, ty)| column.ty != *ty)
-        .collect();
-    // Of several misfits of a line the first by key is named, whichever column this collector saw first.
-    open.sort_by(|(_, a, _), (_, b, _)| a.key.cmp(&b.key));
+    let open = OpenColumns::new(measurement, &table.columns, types);
     for ((chunk, row), reject) in table.kept.iter() {
-        let misfit = open.iter().find_map(|(number, column, ty)| {
-            let array = table.chunks[chunk].column(*number)?;
-            if array.is_null(row) || fits(array, row, *ty) {
-                return None;
-            }
-            let text = shorten(&show(array, row));
-            let detail = format!(
-                "{measurement}.{} is {ty}, the line has the {} {text}",
-                column.key, column.ty
-            );
-            Some((detail, column.key.clone()))
-        });
-        if let Some((detail, key)) = misfit {
-            rejects.push(RejectedLine {
-                detail: Some(detail),
-                place: Some((measurement.to_owned(), key)),
-                ..reject()
-            });
+        if let Some(misfit) = open.misfit(&table.chunks[chunk], row) {
+            rejects.push(misfit.reject(reject()));
             removed[chunk].insert(row);
         }
     }
     removed
+}
+
+/// The columns whose values may not fit the type that was learned for their key.
+pub(super) struct OpenColumns<'a> {
+    measurement: &'a str,
+    columns: Vec<(u32, &'a LocalColumn, ColumnType)>,
+}
+
+impl<'a> OpenColumns<'a> {
+    pub(super) fn new(measurement: &'a str, columns: &'a [LocalColumn], types: &LearnedTypes) -> Self {
+        let mut open: Vec<(u32, &LocalColumn, ColumnType)> = (0..)
+            .zip(columns)
+            .filter(|(_, column)| column.settled.is_none())
+            .filter_map(|(number, column)| Some((number, column, *types.get(&column.key)?)))
+            .filter(|(_, column, ty)| column.ty != *ty)
+            .collect();
+        // Of several misfits of a line the first by key is named, whichever column this collector saw first.
+        open.sort_by(|(_, a, _), (_, b, _)| a.key.cmp(&b.key));
+        Self {
+            measurement,
+            columns: open,
+        }
+    }
+
+    /// Whether one of them is among these.
+    pub(super) fn is_any_of(&self, present: &[u32]) -> bool {
+        self.columns
+            .iter()
+            .any(|(number, ..)| present.binary_search(number).is_ok())
+    }
+
+    /// What of a row does not fit.
+    pub(super) fn misfit(&self, chunk: &Chunk, row: usize) -> Option<LateMisfit> {
+        self.columns.iter().find_map(|(number, column, ty)| {
+            let array = chunk.column(*number)?;
+            if array.is_null(row) || fits(array, row, *ty) {
+                return None;
+            }
+            let (measurement, key) = (self.measurement, &column.key);
+            let text = shorten(&show(array, row));
+            Some(LateMisfit {
+                detail: format!("{measurement}.{key} is {ty}, the line has the {} {text}", column.ty),
+                place: (measurement.to_owned(), key.clone()),
+            })
+        })
+    }
+}
+
+/// A value that turned out not to fit.
+pub(super) struct LateMisfit {
+    detail: String,
+    place: (String, String),
+}
+
+impl LateMisfit {
+    /// The reject that its line becomes.
+    pub(super) fn reject(self, line: RejectedLine) -> RejectedLine {
+        RejectedLine {
+            detail: Some(self.detail),
+            place: Some(self.place),
+            ..line
+        }
+    }
 }
 
 fn show(array: &ArrayRef, row: usize) -> String {
@@ -240,7 +286,7 @@ fn tag_keys(tables: &[CollectedTable], used: &[Vec<bool>]) -> BTreeSet<String> {
 }
 
 /// The schema with new columns named and put in their places.
-fn extend_schema(
+pub(super) fn extend_schema(
     measurement: &str,
     known: Option<&MeasurementSchema>,
     tags: &BTreeSet<String>,
@@ -329,34 +375,44 @@ fn settle_rows(
     ranks: &[u32],
     removed: Vec<HashSet<usize>>,
 ) -> Vec<TableBatch> {
-    let places: Vec<Option<usize>> = table
-        .columns
-        .iter()
-        .map(|column| schema.column_of(&column.key, ColumnKind::Field))
-        .collect();
+    let places = places(schema, &table.columns);
     std::mem::take(&mut table.chunks)
         .into_iter()
         .zip(removed)
-        .map(|(chunk, removed)| {
-            let mut columns: Vec<Option<ArrayRef>> = vec![None; schema.columns.len()];
-            for (number, array) in chunk.columns {
-                // Every field that has a value got a column, so each array has a place.
-                if let Some(place) = places[number as usize] {
-                    let array = convert(array, schema.columns[place].ty);
-                    columns[place] = Some(match columns[place].take() {
-                        None => array,
-                        Some(other) => either(&other, &array),
-                    });
-                }
-            }
-            TableBatch {
-                ranks: chunk.series.iter().map(|&series| ranks[series as usize]).collect(),
-                times: chunk.times,
-                columns,
-                removed,
-            }
+        .map(|(chunk, removed)| TableBatch {
+            ranks: chunk.series.iter().map(|&series| ranks[series as usize]).collect(),
+            times: chunk.times,
+            columns: settled_columns(schema, &places, chunk.columns),
+            removed,
         })
         .collect()
+}
+
+/// The place of each local column in the schema. Every field that has a value got one.
+pub(super) fn places(schema: &MeasurementSchema, columns: &[LocalColumn]) -> Vec<Option<usize>> {
+    columns
+        .iter()
+        .map(|column| schema.column_of(&column.key, ColumnKind::Field))
+        .collect()
+}
+
+/// Arrays of local columns as those of the schema, `None` where there is none.
+pub(super) fn settled_columns(
+    schema: &MeasurementSchema,
+    places: &[Option<usize>],
+    local: Vec<(u32, ArrayRef)>,
+) -> Vec<Option<ArrayRef>> {
+    let mut columns: Vec<Option<ArrayRef>> = vec![None; schema.columns.len()];
+    for (number, array) in local {
+        if let Some(place) = places[number as usize] {
+            let array = convert(array, schema.columns[place].ty);
+            columns[place] = Some(match columns[place].take() {
+                None => array,
+                Some(other) => either(&other, &array),
+            });
+        }
+    }
+    columns
 }
 
 /// The array in its column's type. Values that do not fit are in rows that were removed; theirs does not matter.

@@ -4,16 +4,17 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::plan::{Part, Plan, leaves_at_once};
+use super::new_rows::NewRows;
+use super::plan::{Part, Plan};
 use super::recorded::RecordedDay;
 use super::writer::{DayWriter, LeafCounts};
 use super::{DayContext, WrittenEntry};
 use crate::calendar::Day;
-use crate::encode::{EncodedLeaf, LeafEncoder, WideLeaf, Widening};
+use crate::encode::{EncodedLeaf, LeafEncoder, LeafRows, WideLeaf, Widening};
 use crate::error::Result;
-use crate::order::{DayColumns, Entry, OldDay, RunCounts, SortedRun};
+use crate::order::{DayColumns, OldDay, RunCounts, SortedRun, share_in};
 use crate::store::Staging;
-use crate::store::record::DayEntry;
+use crate::store::record::{DayEntry, Leaf};
 use crate::table::SettledTable;
 
 /// What a day is made of.
@@ -21,8 +22,7 @@ use crate::table::SettledTable;
 pub struct Job<'a> {
     pub context: DayContext<'a>,
     pub staging: &'a Staging,
-    /// Whose rows are new.
-    pub table: &'a SettledTable,
+    pub new: &'a NewRows<'a>,
     pub day: Day,
     pub old: Option<&'a RecordedDay<'a>>,
     pub columns: &'a DayColumns,
@@ -31,11 +31,13 @@ pub struct Job<'a> {
 }
 
 /// One leaf of the new files.
-enum NewLeaf<'r, 'a> {
+pub(super) enum NewLeaf<'r, 'a> {
     /// A leaf of the old files.
     Kept(usize),
     /// Rows of a run.
     Encoded(&'r SortedRun<'a>, Range<usize>),
+    /// Rows that were merged already.
+    Rows(LeafRows),
 }
 
 /// A leaf that is ready to be appended.
@@ -95,18 +97,41 @@ impl<'a> Merge<'a> {
     /// Writes the next parts of the day, reading and merging at once what is to be merged of them.
     ///
     /// # Errors
-    /// Leaves that are not what was committed; the disk's.
-    pub fn group(&mut self, parts: &[Part], entries: &[Entry]) -> Result<()> {
+    /// Leaves that are not what was committed; rows that can't be read from disk again; the disk's.
+    pub fn group(&mut self, parts: &[Part]) -> Result<()> {
         let job = self.job;
-        let old_rows: Vec<Option<OldDay>> = parts.par_iter().map(|part| job.read(part)).collect::<Result<_>>()?;
+        if let [kept @ .., part] = parts
+            && kept.iter().all(|part| job.plan.is_kept(part))
+            && job.rows_to_read(part, &part.slice.time) > job.plan.rows_at_once
+        {
+            let kept = kept.iter().flat_map(|part| part.leaves.clone());
+            self.write(&kept.map(NewLeaf::Kept).collect::<Vec<_>>())?;
+            return self.large(part);
+        }
+        let new = job.new.load(&span(parts))?;
+        let table: &SettledTable = &new.table;
+        let parts: Vec<(&Part, Range<usize>)> = parts.iter().map(|part| (part, new.span(&part.slice.time))).collect();
+        let old_rows: Vec<Option<OldDay>> = parts
+            .par_iter()
+            .map(|(part, entries)| match job.stays(part, entries) {
+                true => Ok(None),
+                false => job.read_span(part, &part.slice.time),
+            })
+            .collect::<Result<_>>()?;
         let runs: Vec<Option<SortedRun<'_>>> = parts
             .par_iter()
             .zip(&old_rows)
-            .map(|(part, old)| job.sort(part, old.as_ref(), entries))
+            .map(|((part, entries), old)| {
+                if job.stays(part, entries) {
+                    return Ok(None);
+                }
+                let entries = &new.entries[entries.clone()];
+                SortedRun::merge(table, old.as_ref(), entries, job.columns, part.slice.clone()).map(Some)
+            })
             .collect::<Result<_>>()?;
 
         let mut leaves = Vec::new();
-        for (part, run) in parts.iter().zip(&runs) {
+        for ((part, _), run) in parts.iter().zip(&runs) {
             if let Some(run) = run {
                 self.counts += run.counts();
             }
@@ -121,8 +146,20 @@ impl<'a> Merge<'a> {
         self.write(&leaves)
     }
 
+    pub(super) fn job(&self) -> Job<'a> {
+        self.job
+    }
+
+    pub(super) fn may_keep(&self, part: &Part) -> bool {
+        self.job.plan.may_keep(part)
+    }
+
+    pub(super) fn count(&mut self, counts: RunCounts) {
+        self.counts += counts;
+    }
+
     /// Writes leaves in order, as many at once as keep all threads busy.
-    fn write(&mut self, leaves: &[NewLeaf<'_, '_>]) -> Result<()> {
+    pub(super) fn write(&mut self, leaves: &[NewLeaf<'_, '_>]) -> Result<()> {
         let job = self.job;
         let mut rest = leaves;
         while !rest.is_empty() {
@@ -130,7 +167,7 @@ impl<'a> Merge<'a> {
             let mut busy = 0;
             let end = rest.iter().position(|leaf| {
                 busy += usize::from(job.is_work(leaf));
-                busy > leaves_at_once()
+                busy > job.plan.leaves_at_once
             });
             let (now, later) = rest.split_at(end.unwrap_or(rest.len()));
             let begun = self.writer.as_ref().map_or(self.waiting.len(), DayWriter::leaves);
@@ -176,27 +213,43 @@ impl<'a> Merge<'a> {
 }
 
 impl<'a> Job<'a> {
-    /// What the day's files have of a part, where that has to be known.
-    fn read(self, part: &Part) -> Result<Option<OldDay>> {
-        match self.old {
-            Some(old) if !self.plan.is_kept(part) && !part.leaves.is_empty() => {
-                let leaves = old.rows(self.context, part.leaves.clone())?;
-                OldDay::new(&self.table.schema, &leaves).map(Some)
-            }
-            _ => Ok(None),
-        }
+    /// Whether the leaves of a part stay as they are, now that its new rows are known.
+    fn stays(self, part: &Part, entries: &Range<usize>) -> bool {
+        self.plan.may_keep(part) && entries.is_empty()
     }
 
-    /// A part's rows, old and new, sorted; `None` where its leaves stay as they are.
-    fn sort<'r>(self, part: &Part, old: Option<&'r OldDay>, entries: &'r [Entry]) -> Result<Option<SortedRun<'r>>>
-    where
-        'a: 'r,
-    {
-        if self.plan.is_kept(part) {
-            return Ok(None);
+    /// How many rows have to be read, about, to merge a span of a part; 0 only where there is none.
+    ///
+    /// Parts of rows are added up before they are rounded: the shares of two halves are no more than that of the whole, and so splitting
+    /// comes to an end.
+    pub(super) fn rows_to_read(self, part: &Part, time: &Range<i128>) -> usize {
+        let leaves = self.leaves_in(part, time);
+        let old: f64 = leaves.iter().map(|(leaf, _)| share_of(leaf, time)).sum();
+        (old + self.new.rows_to_read(time)).ceil() as usize
+    }
+
+    /// The leaves of a part that may have rows of a span of time, and their numbers.
+    fn leaves_in(self, part: &Part, time: &Range<i128>) -> Vec<(&'a Leaf, usize)> {
+        let Some(old) = self.old else { return Vec::new() };
+        let leaves = part.leaves.clone().map(|number| (&old.leaves()[number], number));
+        leaves.filter(|(leaf, _)| share_of(leaf, time) > 0.0).collect()
+    }
+
+    /// What the day's files have of a span of a part.
+    pub(super) fn read_span(self, part: &Part, time: &Range<i128>) -> Result<Option<OldDay>> {
+        let mut rows = Vec::new();
+        for (leaf, number) in self.leaves_in(part, time) {
+            let read = self.kept().rows(self.context, number..number + 1)?;
+            let inside = time.contains(&i128::from(leaf.first)) && time.contains(&i128::from(leaf.last));
+            rows.extend(
+                read.into_iter()
+                    .map(|rows| if inside { rows } else { rows.within(time) }),
+            );
         }
-        let new = &entries[part.new.clone()];
-        SortedRun::merge(self.table, old, new, self.columns, part.slice.clone()).map(Some)
+        match rows.is_empty() {
+            true => Ok(None),
+            false => OldDay::new(self.new.schema(), &rows).map(Some),
+        }
     }
 
     /// The files that leaves are kept from.
@@ -210,7 +263,7 @@ impl<'a> Job<'a> {
     }
 
     fn is_work(self, leaf: &NewLeaf<'_, '_>) -> bool {
-        matches!(leaf, NewLeaf::Encoded(..)) || self.widening().is_some()
+        !matches!(leaf, NewLeaf::Kept(_)) || self.widening().is_some()
     }
 
     /// What becomes row group `index`, as far as it is work for many threads.
@@ -220,6 +273,7 @@ impl<'a> Job<'a> {
                 let leaf = self.encoder.encode(index, &run.leaf(rows.clone())?)?;
                 Ok(ReadyLeaf::Encoded(leaf))
             }
+            (NewLeaf::Rows(rows), _) => Ok(ReadyLeaf::Encoded(self.encoder.encode(index, rows)?)),
             (NewLeaf::Kept(leaf), Some(widening)) => {
                 let wide = self
                     .kept()
@@ -229,4 +283,19 @@ impl<'a> Job<'a> {
             (NewLeaf::Kept(leaf), None) => Ok(ReadyLeaf::Copied(*leaf)),
         }
     }
+}
+
+/// From the beginning of the first part to the end of the last one.
+fn span(parts: &[Part]) -> Range<i128> {
+    match parts {
+        [first, .., last] => first.slice.time.start..last.slice.time.end,
+        [one] => one.slice.time.clone(),
+        [] => 0..0,
+    }
+}
+
+/// About how many rows a leaf has in a span of time; 0 only where there is none.
+fn share_of(leaf: &Leaf, time: &Range<i128>) -> f64 {
+    let rows = usize::try_from(leaf.rows).unwrap_or(usize::MAX);
+    share_in(rows, leaf.first, leaf.last, time)
 }

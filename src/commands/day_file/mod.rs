@@ -1,15 +1,17 @@
 //! One day of one measurement: new rows merged with what its files hold, and staged. Leaves that the new rows leave as they are get
 //! copied as bytes; the others are read, merged and encoded on all cores.
 
+mod large;
 mod merge;
+mod new_rows;
 mod plan;
 mod recorded;
 mod writer;
 
 use std::path::PathBuf;
 
-use rayon::slice::ParallelSliceMut as _;
-
+pub use self::new_rows::NewRows;
+pub use self::plan::BYTES_PER_CELL;
 pub use self::writer::LeafCounts;
 
 use self::merge::{Job, Merge};
@@ -19,10 +21,9 @@ use crate::calendar::{Day, Zone};
 use crate::encode::{LeafEncoder, LeafRows};
 use crate::error::Result;
 use crate::format::{Formats, TimeUnit};
-use crate::order::{DayColumns, Entry, LeafSize, RunCounts};
+use crate::order::{LeafSize, RunCounts};
 use crate::store::Staging;
 use crate::store::record::DayEntry;
-use crate::table::SettledTable;
 use crate::table::schema::MeasurementSchema;
 
 /// What a day is written with.
@@ -35,6 +36,8 @@ pub struct DayContext<'a> {
     pub formats: Formats,
     /// The default, but for tests.
     pub leaf_size: LeafSize,
+    /// Bytes that reading, merging and encoding the day may take; a leaf is in memory at least.
+    pub memory: usize,
 }
 
 /// What became of a day.
@@ -53,23 +56,21 @@ pub struct WrittenEntry {
 pub fn write_day(
     context: DayContext<'_>,
     staging: &Staging,
-    table: &SettledTable,
     day: Day,
-    mut entries: Vec<Entry>,
+    new: &NewRows<'_>,
     before: Option<&DayEntry>,
 ) -> Result<WrittenEntry> {
-    entries.par_sort_unstable();
     let old = match before {
-        Some(entry) => Some(RecordedDay::open(context, &table.schema, entry)?),
+        Some(entry) => Some(RecordedDay::open(context, new.schema(), entry)?),
         None => None,
     };
     let old_columns = old.as_ref().map_or(&[][..], |old| &old.schema().columns);
-    let columns = DayColumns::new(table, old_columns, &entries, context.time_unit);
-    let plan = Plan::new(context, day, &columns, old.as_ref(), &entries);
+    let columns = new.day_columns(old_columns, context.time_unit);
+    let plan = Plan::new(context, day, &columns, old.as_ref(), new);
     let job = Job {
         context,
         staging,
-        table,
+        new,
         day,
         old: old.as_ref(),
         columns: &columns,
@@ -78,7 +79,7 @@ pub fn write_day(
     };
     let mut merge = Merge::begin(job)?;
     for parts in plan.groups() {
-        merge.group(parts, &entries)?;
+        merge.group(parts)?;
     }
     merge.finish(before)
 }

@@ -3,18 +3,17 @@
 use std::ops::Range;
 
 use super::DayContext;
+use super::new_rows::NewRows;
 use super::recorded::RecordedDay;
 use crate::calendar::Day;
 use crate::encode::{DaySchema, Widening};
-use crate::order::{DayColumns, Entry, OldSlice, Slice, divide_old};
+use crate::order::{DayColumns, OldSlice, Slice, divide_old};
 
-/// Leaves that are read or encoded at once for each thread: enough to keep all busy, few enough to bound what waits to be written.
+/// Leaves that are encoded at once for each thread: enough to keep all busy, few enough to bound what waits to be written.
 const LEAVES_PER_THREAD: usize = 2;
 
-/// Leaves that are read or encoded at once.
-pub fn leaves_at_once() -> usize {
-    LEAVES_PER_THREAD * rayon::current_num_threads()
-}
+/// Memory that a value takes while its row is merged and encoded: read, gathered in order, as text, and in Parquet's buffers.
+pub const BYTES_PER_CELL: usize = 48;
 
 /// A slice of a day with what the day's file has of it and what is new.
 #[derive(Debug)]
@@ -26,8 +25,8 @@ pub struct Part {
     pub old_rows: usize,
     /// Whether these are its leaves as long as nothing new comes: with more columns they may have to be smaller.
     pub fits: bool,
-    /// Its rows among the new ones.
-    pub new: Range<usize>,
+    /// New rows: exactly, or about if they are on disk; 0 only where there is none.
+    pub new: usize,
 }
 
 /// What is to be done for a day.
@@ -36,6 +35,10 @@ pub struct Plan {
     pub parts: Vec<Part>,
     /// Rows of a leaf at most.
     pub limit: usize,
+    /// Rows that may be read and merged at once, unless a single instant has more.
+    pub rows_at_once: usize,
+    /// Leaves that may be encoded at once.
+    pub leaves_at_once: usize,
     /// How leaves of the file get the columns that the day has now; `None` where they may not be copied at all: another encoder wrote
     /// them, or there is no file of some format.
     pub widening: Option<Widening>,
@@ -44,13 +47,13 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What is to be done when sorted new rows come to a day that has these files and will have these columns.
+    /// What is to be done when new rows come to a day that has these files and will have these columns.
     pub fn new(
         context: DayContext<'_>,
         day: Day,
         columns: &DayColumns,
         old: Option<&RecordedDay<'_>>,
-        entries: &[Entry],
+        new: &NewRows<'_>,
     ) -> Self {
         let limit_of = |schema: &DaySchema| context.leaf_size.limit(1 + schema.columns.len());
         let limit = limit_of(columns.schema());
@@ -61,6 +64,8 @@ impl Plan {
         // With more columns leaves get smaller: the slices of the old division are some of those of the new one. Otherwise nothing is
         // known of what the other encoder did.
         let known = old.filter(|old| old.is_of_this_encoder() && limit <= old_limit);
+        let bytes_of_row = BYTES_PER_CELL * (1 + columns.schema().columns.len());
+        let most_leaves = LEAVES_PER_THREAD * rayon::current_num_threads();
         let slices = known.and_then(|_| divide_old(day.clone(), old_limit, &leaves));
         let widening = known
             .filter(|old| slices.is_some() && old.has(context.formats))
@@ -69,25 +74,23 @@ impl Plan {
             let leaves = 0..leaves.len();
             vec![OldSlice { slice: day, leaves }]
         };
-        let mut next = 0;
         let part = |OldSlice { slice, leaves: here }: OldSlice| {
-            let start = next;
-            next += entries[start..].partition_point(|entry| i128::from(entry.time) < slice.time.end);
+            let new = new.rows_in(&slice.time);
             let old_rows = leaves[here.clone()].iter().map(|leaf| leaf.rows).sum();
             Part {
                 slice,
                 old_rows,
                 fits: limit == old_limit || old_rows <= limit,
                 leaves: here,
-                new: start..next,
+                new,
             }
         };
         let parts = slices.unwrap_or_else(whole).into_iter().map(part);
         Self {
-            parts: parts
-                .filter(|part| !part.leaves.is_empty() || !part.new.is_empty())
-                .collect(),
+            parts: parts.filter(|part| !part.leaves.is_empty() || part.new > 0).collect(),
             limit,
+            rows_at_once: (context.memory / bytes_of_row).max(limit),
+            leaves_at_once: (context.memory / bytes_of_row / limit).clamp(1, most_leaves),
             same_columns: widening.is_some() && old.is_some_and(|old| old.schema() == columns.schema()),
             widening,
         }
@@ -100,20 +103,21 @@ impl Plan {
 
     /// Whether the part's leaves stay as they are.
     pub fn is_kept(&self, part: &Part) -> bool {
-        self.may_keep(part) && part.new.is_empty()
+        self.may_keep(part) && part.new == 0
     }
 
     /// The parts in groups that are merged at once: as many rows as keep all threads busy, or a single part.
     pub fn groups(&self) -> Vec<&[Part]> {
-        let enough = self
+        let busy = self
             .limit
             .saturating_mul(LEAVES_PER_THREAD * rayon::current_num_threads());
+        let enough = busy.min(self.rows_at_once);
         let (mut groups, mut start, mut rows) = (Vec::new(), 0, 0_usize);
         for (number, part) in self.parts.iter().enumerate() {
             if self.is_kept(part) {
                 continue;
             }
-            let more = part.old_rows.saturating_add(part.new.len());
+            let more = part.old_rows.saturating_add(part.new);
             if rows > 0 && rows.saturating_add(more) > enough {
                 groups.push(&self.parts[start..number]);
                 (start, rows) = (number, 0);

@@ -14,7 +14,7 @@ use crate::encode::ParquetDay;
 use crate::error::{Error, Result};
 use crate::lineproto::Precision;
 use crate::report::{RunReport, bytes, escaped, grouped, table};
-use crate::settings::{IngestSettings, MaxRejects};
+use crate::settings::{IngestSettings, MaxRejects, Memory};
 use crate::simulate::{Simulation, out_of_order, points};
 use crate::source::kafka::KafkaSettings;
 use crate::store::record::SourceRange;
@@ -170,7 +170,7 @@ fn archive_topic(console: Console, archive: &Path, brokers: String) -> Result<Ru
         archive: archive.to_owned(),
         requested: Requested::default(),
         schemas: None,
-        held_bytes: 1 << 30,
+        memory: Memory::new(2 << 30),
         threads,
         precision: Precision::Ns,
         max_rejects: MaxRejects::Lines(1),

@@ -165,11 +165,38 @@ fn threads_stage_files_at_once() {
 }
 
 #[test]
+fn what_is_spilled_is_read_back_and_leaves_nothing() {
+    let folder = folder();
+    let staging = folder.path().join("_diurnal/staging");
+    let left = || std::fs::read_dir(&staging).unwrap().count();
+    let store = Store::open(folder.path(), &no_flags()).unwrap();
+    let space = store.spill_space();
+    assert_eq!(left(), 0, "no folder before the first file");
+    let mut writer = space.file().unwrap();
+    let pieces = ["sorted", "", "rows"].map(|text| writer.append(text.as_bytes()).unwrap());
+    let file = writer.finish().unwrap();
+    let read: Vec<Vec<u8>> = pieces.iter().map(|piece| file.read(*piece).unwrap()).collect();
+    assert_eq!(read, [&b"sorted"[..], b"", b"rows"]);
+
+    // A commit goes on beside it, and a bit that flips is found.
+    commit_next(&store).unwrap();
+    let path = staging.join("spilled/000001.arrows");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[2] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let error = file.read(pieces[0]).unwrap_err().to_string();
+    assert!(error.contains("does not hold what was written"), "{error}");
+    assert_eq!(file.read(pieces[2]).unwrap(), b"rows");
+
+    drop((space, file));
+    assert_eq!(left(), 0);
+}
+
+#[test]
 fn a_staging_that_is_dropped_leaves_nothing() {
     let folder = folder();
     let store = Store::open(folder.path(), &no_flags()).unwrap();
     let (staging, _) = staged(&store);
-    std::fs::write(staging.folder().join("sorted-run"), "scratch").unwrap();
     let half = staging.file("net/2020-06-19.csv").unwrap();
     assert!(store.begin("import").is_err(), "two commits at once");
     drop(staging);

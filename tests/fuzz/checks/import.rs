@@ -15,7 +15,7 @@ use diurnal::encode::{CsvDay, ParquetDay};
 use diurnal::format::{Formats, TimeRange, TimeUnit};
 use diurnal::lineproto::{Limits, whole_lines};
 use diurnal::order::LeafSize;
-use diurnal::settings::{IngestSettings, MaxRejects};
+use diurnal::settings::{IngestSettings, MaxRejects, Memory};
 use diurnal::store::settings::DEFAULT_TIME_RANGE;
 use diurnal::store::{Archive, Requested};
 use diurnal::table::schema::MeasurementSchema;
@@ -229,7 +229,7 @@ impl Import<'_> {
                 formats: Some(self.formats),
             },
             schemas: None,
-            held_bytes: usize::MAX,
+            memory: Memory::new(u64::MAX),
             threads: self.collectors,
             precision: self.settings.precision,
             max_rejects: MaxRejects::Lines(0),

@@ -1,0 +1,166 @@
+//! The rows of a commit, settled, wherever they are: in memory, or on disk where there were too many; and the days that they become.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::day_file::{DayContext, NewRows, WrittenEntry, write_day};
+use super::prune::kept_formats;
+use crate::calendar::{Day, Zone};
+use crate::error::Result;
+use crate::order::split_days;
+use crate::store::{SpillSpace, Staging, State};
+use crate::table::schema::MeasurementSchema;
+use crate::table::settle::settle;
+use crate::table::spill::{BLOCK_BYTES, Gathered, SettledSpill, settle_spilled, spill};
+use crate::table::{Collected, RejectedLine, SettledTable};
+
+/// What a commit is going to archive or reject.
+pub struct Commitment {
+    /// Rows, by measurement.
+    pub rows: CommitRows,
+    /// Lines that can be no rows.
+    pub rejects: Vec<RejectedLine>,
+    /// Lines parsed, rejected ones included.
+    pub lines: u64,
+}
+
+/// Rows in settled columns.
+pub enum CommitRows {
+    /// All of them in memory.
+    Held(Vec<SettledTable>),
+    /// All of them on disk.
+    Spilled(Vec<SettledSpill>),
+}
+
+/// A day that is to be written.
+struct Work<'a> {
+    day: Day,
+    rows: NewRows<'a>,
+    /// Memory that writing it takes at its fullest, about.
+    bytes: usize,
+}
+
+impl Commitment {
+    /// Settles what was gathered. Where some of it is on disk, the rest goes there too: then little is in memory while days are merged.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn settle(mut gathered: Vec<Gathered>, space: &SpillSpace, zone: Zone) -> Result<Self> {
+        if gathered.iter().all(|part| part.spilled.is_empty()) {
+            let settled = settle(gathered.into_iter().map(|part| part.collected).collect());
+            return Ok(Self {
+                rows: CommitRows::Held(settled.tables),
+                rejects: settled.rejects,
+                lines: settled.lines,
+            });
+        }
+        gathered.par_iter_mut().try_for_each(|part| -> Result<()> {
+            let rest = spill(&mut part.collected, space, zone, BLOCK_BYTES)?;
+            part.spilled.extend(rest);
+            Ok(())
+        })?;
+        let (mut tables, mut rejects, mut lines) = (Vec::new(), Vec::new(), 0);
+        for Gathered { collected, spilled } in gathered {
+            let Collected {
+                rejects: more,
+                lines: n,
+                ..
+            } = collected;
+            rejects.extend(more);
+            lines += n;
+            tables.extend(spilled);
+        }
+        let (spilled, late) = settle_spilled(tables)?;
+        rejects.extend(late);
+        Ok(Self {
+            rows: CommitRows::Spilled(spilled),
+            rejects,
+            lines,
+        })
+    }
+}
+
+impl CommitRows {
+    /// The columns of each measurement.
+    pub fn schemas(&self) -> impl Iterator<Item = &Arc<MeasurementSchema>> {
+        let (held, spilled) = match self {
+            Self::Held(tables) => (&tables[..], &[][..]),
+            Self::Spilled(spills) => (&[][..], &spills[..]),
+        };
+        let held = held.iter().map(|table| &table.schema);
+        held.chain(spilled.iter().map(|spill| &spill.schema))
+    }
+
+    /// Whether they are in memory.
+    pub fn are_held(&self) -> bool {
+        matches!(self, Self::Held(_))
+    }
+
+    /// Merges them into their days and stages the files.
+    ///
+    /// # Errors
+    /// Files that are not as the ledger says; rows that can't be read from disk again; the disk's.
+    pub fn write(&self, context: DayContext<'_>, staging: &Staging, state: &State) -> Result<Vec<WrittenEntry>> {
+        let most = context.memory / rayon::current_num_threads();
+        let write = |work: &Work<'_>, memory: usize| {
+            let key = (work.rows.schema().measurement.clone(), work.day.to_string());
+            let before = state.days.get(&key);
+            let context = DayContext {
+                formats: kept_formats(context.formats, before),
+                memory,
+                ..context
+            };
+            write_day(context, staging, work.day, &work.rows, before)
+        };
+        // Small days are written side by side, which hides the waiting for the disk; one that fills the memory, by itself on all threads.
+        let (small, large): (Vec<_>, Vec<_>) = self.work(context)?.into_iter().partition(|work| work.bytes <= most);
+        let mut written: Vec<WrittenEntry> = small.par_iter().map(|work| write(work, most)).collect::<Result<_>>()?;
+        for work in &large {
+            written.push(write(work, context.memory)?);
+        }
+        Ok(written)
+    }
+
+    fn work(&self, context: DayContext<'_>) -> Result<Vec<Work<'_>>> {
+        Ok(match self {
+            Self::Held(tables) => tables
+                .par_iter()
+                .map(|table| {
+                    let days = split_days(table, context.zone)?;
+                    let rows = move |(day, entries)| (day, NewRows::held(table, entries));
+                    Ok(days
+                        .into_iter()
+                        .map(rows)
+                        .map(|(day, rows)| Work::new(context, day, rows))
+                        .collect())
+                })
+                .collect::<Result<Vec<Vec<_>>>>()?
+                .into_iter()
+                .flatten()
+                .collect(),
+            Self::Spilled(spills) => spills
+                .iter()
+                .flat_map(SettledSpill::days)
+                .map(|(day, rows)| Work::new(context, day, NewRows::Spilled(rows)))
+                .collect(),
+        })
+    }
+}
+
+impl<'a> Work<'a> {
+    fn new(context: DayContext<'_>, day: Day, rows: NewRows<'a>) -> Self {
+        let (first, end) = context.zone.bounds(day);
+        let columns = 1 + rows.schema().columns.len();
+        // A leaf that is merged with may be as full as leaves get.
+        let leaf = context.leaf_size.limit(columns);
+        let most = rows.rows_in(&(first..end)).saturating_add(leaf);
+        Self {
+            day,
+            rows,
+            bytes: most
+                .saturating_mul(columns)
+                .saturating_mul(super::day_file::BYTES_PER_CELL),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Rows that a run has no memory for: sorted by time, cut into blocks, and kept on disk until the commit.
+//!
+//! What a collector holds is spilled as it is: in the columns that it was seen with, whose types and places are settled for the
+//! commit as a whole ([`settle`](settle::settle_spilled)), so that memory decides nothing. A block is some rows of one day in
+//! Arrow's IPC streams, compressed with lz4; what is needed to know which blocks to read stays in memory, nothing for each row.
+
+mod block;
+mod gather;
+mod load;
+mod settle;
+mod write;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+pub use self::gather::{Gathered, Gatherer, SpillSettings};
+pub use self::load::SpilledDay;
+pub use self::settle::{SettledSpill, settle_spilled};
+
+use super::collected::{Collected, CollectedTable, LocalColumn};
+use super::schema::MeasurementSchema;
+use crate::calendar::{Day, Zone};
+use crate::error::Result;
+use crate::store::{SpillFile, SpillPiece, SpillSpace};
+
+/// Bytes of a block in memory, about. A merge reads those that its slice of the day cuts twice, so they are small; each has a header
+/// of some kilobytes, so they are not smaller.
+pub const BLOCK_BYTES: usize = 256 * 1024;
+
+/// The rows of one measurement that a collector spilled at once.
+#[derive(Debug)]
+pub struct SpilledTable {
+    /// The measurement's name, unescaped.
+    pub measurement: String,
+    known: Option<Arc<MeasurementSchema>>,
+    tag_keys: Vec<String>,
+    columns: Vec<LocalColumn>,
+    file: Arc<SpillFile>,
+    blocks: Vec<Block>,
+}
+
+/// Some rows of one day, ascending by time.
+#[derive(Debug)]
+struct Block {
+    day: Day,
+    rows: usize,
+    first: i64,
+    last: i64,
+    /// Local columns that a row has, ascending.
+    columns: Arc<[u32]>,
+    /// Tag keys that a row's series has, ascending.
+    tags: Arc<[u32]>,
+    /// The table's series or those of this block; `None` where the measurement has no tags here.
+    series: Option<SpillPiece>,
+    body: SpillPiece,
+    /// Lines that may yet turn out not to fit.
+    kept: Option<SpillPiece>,
+    /// Rows that are none: rejected when the commit was settled.
+    removed: HashSet<usize>,
+}
+
+/// Writes what a collector holds to disk, and leaves its rejects and counts.
+///
+/// # Errors
+/// The disk's.
+pub fn spill(
+    collected: &mut Collected,
+    space: &SpillSpace,
+    zone: Zone,
+    block_bytes: usize,
+) -> Result<Vec<SpilledTable>> {
+    let tables: Vec<CollectedTable> = std::mem::take(&mut collected.tables);
+    if tables.iter().all(|table| table.chunks.is_empty()) {
+        collected.tables = tables;
+        return Ok(Vec::new());
+    }
+    write::spill_tables(tables, space, zone, block_bytes)
+}

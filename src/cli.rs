@@ -112,8 +112,8 @@ pub struct IngestArgs {
     /// Folder of schema files (TOML) for measurements that the archive does not know yet
     #[arg(long, value_name = "DIR", env = "DIURNAL_SCHEMAS")]
     pub schemas: Option<PathBuf>,
-    /// Memory to aim at, such as 512MiB. Lines wait in half of it; when that is full, the run makes a commit and goes on. Row
-    /// groups that are merged with or encoded come in addition, some for each thread [default: a quarter of the machine's or cgroup's, 4 GiB at most]
+    /// Memory for the whole process, such as 512MiB. Rows that it has no room for wait on the archive's disk, sorted; it decides nothing
+    /// about what is archived [default: a quarter of the machine's or cgroup's, 4 GiB at most]
     #[arg(long, value_name = "BYTES", env = "DIURNAL_MEMORY")]
     pub memory: Option<String>,
     /// Threads that read and parse, and as many that sort and encode [default: one per processor]

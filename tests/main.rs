@@ -19,6 +19,7 @@ mod prune;
 mod queries;
 mod rejects;
 mod schema;
+mod spill;
 mod support;
 mod tables;
 mod verify;

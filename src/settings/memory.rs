@@ -12,6 +12,10 @@ const DEFAULT_SHARE: u64 = 4;
 /// The least to work with.
 pub const LEAST: u64 = 16 << 20;
 
+/// What the program takes however little it has to hold: its code, the threads' buffers, the allocator's reserve. At most a half of all is
+/// kept for it; a row group of each format comes on top, so that less than about 128 MiB can't be kept to.
+const OVERHEAD: u64 = 64 << 20;
+
 /// Bytes that the whole process may take.
 ///
 /// Rows are collected first and merged then; what one of the two takes must leave room for the program itself, for Kafka's queues, and
@@ -32,14 +36,14 @@ impl Memory {
 
     /// For lines that wait for the commit, all threads together: beyond that, they go to disk.
     pub fn collecting(self) -> usize {
-        self.part(3, 8)
+        self.part(7, 16)
     }
 
     /// For reading, merging and encoding days. Where the rows are in memory, they keep their part.
     pub fn merging(self, held: bool) -> usize {
         match held {
             true => self.part(1, 4),
-            false => self.part(1, 2),
+            false => self.part(9, 16),
         }
     }
 
@@ -54,7 +58,8 @@ impl Memory {
     }
 
     fn part(self, parts: u64, of: u64) -> usize {
-        usize::try_from(self.0 / of * parts).unwrap_or(usize::MAX)
+        let shared = self.0 - OVERHEAD.min(self.0 / 2);
+        usize::try_from(shared / of * parts).unwrap_or(usize::MAX)
     }
 }
 
@@ -160,9 +165,12 @@ mod tests {
 
     #[test]
     fn the_parts_leave_room_for_the_rest() {
-        let memory = Memory::new(512 << 20);
-        let most = memory.collecting() + memory.merging(true);
-        assert!(most + memory.queues() * 5 + memory.rejects() < 512 << 20);
-        assert!(memory.merging(false) + memory.rejects() < 512 << 20);
+        for mebibytes in [16, 128, 512, 4_096] {
+            let memory = Memory::new(mebibytes << 20);
+            let rest = (mebibytes as usize) << 20;
+            let most = memory.collecting() + memory.merging(true);
+            assert!(most + memory.queues() * 5 + memory.rejects() < rest);
+            assert!(memory.merging(false) + memory.rejects() < rest);
+        }
     }
 }

@@ -37,6 +37,15 @@ struct Loaded<'a> {
     start: usize,
 }
 
+/// The series of some loaded blocks, which share a table of them.
+struct UsedSeries {
+    /// Number of the run.
+    run: usize,
+    piece: Option<SpillPiece>,
+    /// Numbers in the table, ascending once all blocks are seen.
+    used: Vec<u32>,
+}
+
 impl SettledSpill {
     /// Its days.
     pub fn days(&self) -> BTreeMap<Day, SpilledDay<'_>> {
@@ -130,25 +139,26 @@ impl<'a> SpilledDay<'a> {
 
     /// The series of all rows, and the rank of each row's.
     fn rank(&self, loaded: &[Loaded<'_>]) -> Result<(SeriesSet, Vec<Vec<u32>>)> {
-        // A table of series serves some blocks of its run.
-        let mut tables: Vec<((usize, Option<SpillPiece>), Vec<u32>)> = Vec::new();
+        let mut tables: Vec<UsedSeries> = Vec::new();
         let mut table_of: Vec<usize> = Vec::with_capacity(loaded.len());
         for block in loaded {
-            let key = (block.number, block.block.series);
-            if tables.last().is_none_or(|(last, _)| *last != key) {
-                tables.push((key, Vec::new()));
+            let (run, piece) = (block.number, block.block.series);
+            if tables.last().is_none_or(|last| (last.run, last.piece) != (run, piece)) {
+                let used = Vec::new();
+                tables.push(UsedSeries { run, piece, used });
             }
             table_of.push(tables.len() - 1);
-            if let Some((_, used)) = tables.last_mut() {
-                used.extend_from_slice(&block.chunk.series);
+            if let Some(table) = tables.last_mut() {
+                table.used.extend_from_slice(&block.chunk.series);
             }
         }
         let read: Vec<Option<SeriesTable>> = tables
             .par_iter_mut()
-            .map(|((run, piece), used)| {
+            .map(|UsedSeries { run, piece, used }| {
                 used.sort_unstable();
                 used.dedup();
-                piece.map(|piece| self.spill.runs[*run].table.series(piece)).transpose()
+                let table = &self.spill.runs[*run].table;
+                piece.map(|piece| table.series(piece)).transpose()
             })
             .collect::<Result<_>>()?;
         let tags = self.spill.schema.columns.iter();
@@ -156,11 +166,11 @@ impl<'a> SpilledDay<'a> {
         let parts: Vec<SeriesPart<'_>> = tables
             .par_iter()
             .zip(&read)
-            .map(|(((run, _), used), table)| part(&self.spill.runs[*run], tags, used, table.as_ref()))
+            .map(|(UsedSeries { run, used, .. }, table)| part(&self.spill.runs[*run], tags, used, table.as_ref()))
             .collect();
         let (set, ranks) = SeriesSet::union(tags, &parts);
         let of_rows = loaded.par_iter().zip(&table_of).map(|(block, &table)| {
-            let used = &tables[table].1;
+            let used = &tables[table].used;
             let rank = |series| ranks[table][used.binary_search(series).expect("every row's series is in use")];
             block.chunk.series.iter().map(rank).collect()
         });

@@ -39,7 +39,7 @@ fn stage_text(staging: &Staging, target: String, text: &[u8]) -> Result<FileEntr
     Ok(FileEntry {
         path: target,
         bytes: written.bytes,
-        hash: written.hash,
+        hash: blake3::hash(text).to_hex().to_string(),
     })
 }
 

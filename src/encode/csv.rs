@@ -18,7 +18,7 @@ use crate::store::record::Piece;
 const LIKELY_VALUE_BYTES: usize = 12;
 
 /// Bytes that are copied at once: few enough to stay in the processor's cache while they are hashed and written.
-const COPY_BYTES: usize = 128 * 1024;
+const COPY_BYTES: usize = 1024 * 1024;
 
 /// The text of one leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,6 +156,8 @@ pub struct CsvDayWriter<W: Write> {
     header: Vec<u8>,
     bytes: u64,
     pieces: Vec<Piece>,
+    /// Lines on their way from one file to the other.
+    copying: Vec<u8>,
 }
 
 impl<W: Write> CsvDayWriter<W> {
@@ -171,6 +173,7 @@ impl<W: Write> CsvDayWriter<W> {
             out,
             path: path.to_owned(),
             bytes: header.len() as u64,
+            copying: Vec::new(),
             header,
             pieces: Vec::new(),
         })
@@ -203,18 +206,18 @@ impl<W: Write> CsvDayWriter<W> {
     pub fn append_copy(&mut self, lines: impl Read, bytes: u64, from: &Path) -> Result<Piece> {
         let mut lines = lines.take(bytes);
         let mut hash = blake3::Hasher::new();
-        let mut buffer = vec![0; COPY_BYTES];
+        self.copying.resize(COPY_BYTES, 0);
         let offset = self.bytes;
         loop {
-            let read = match lines.read(&mut buffer) {
+            let read = match lines.read(&mut self.copying) {
                 Ok(0) => break,
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Error::io(from, "read it", &error)),
             };
-            hash.update(&buffer[..read]);
+            hash.update(&self.copying[..read]);
             self.out
-                .write_all(&buffer[..read])
+                .write_all(&self.copying[..read])
                 .map_err(|error| Error::io(&self.path, "write", &error))?;
             self.bytes += read as u64;
         }

@@ -110,7 +110,8 @@ impl Staging {
             if !recorded.insert(path.to_string()) {
                 return refuse(format!("its record names {path} twice"));
             }
-            let other_hash = |written: &Written| target.hash().is_some_and(|hash| hash != written.hash);
+            let other_hash =
+                |written: &Written| target.hash().is_some_and(|hash| written.hash.as_deref() != Some(hash));
             if bytes != Some(target.bytes()) || written.is_some_and(other_hash) {
                 return refuse(format!("its record of {path} is not what was staged"));
             }

@@ -48,8 +48,9 @@ pub(super) struct StagedEntry {
     /// Name in the staging folder.
     pub staged: String,
     pub bytes: u64,
-    /// BLAKE3 of the whole file, hexadecimal.
-    pub hash: String,
+    /// BLAKE3 of the whole file, hexadecimal; none of a day file, of which the commit's record has one for each leaf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
 }
 
 impl Manifest {

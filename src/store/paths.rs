@@ -102,6 +102,11 @@ pub(super) fn is_schema(target: &str) -> bool {
         .is_some_and(|rest| rest.starts_with("/schema/"))
 }
 
+/// Whether a target is a day file.
+pub(super) fn is_day_file(target: &str) -> bool {
+    !target.starts_with(PRIVATE)
+}
+
 /// `2020-06-19`: four digits, two and two.
 fn is_day(text: &str) -> bool {
     text.len() == 10

@@ -86,7 +86,10 @@ fn plan(disk: &dyn Disk, layout: &Layout, commit: &Commit) -> Result<Changes> {
             check_folder(disk, layout, &layout.folder_of(&file.target))?;
             let path = layout.staging_of(commit.id).join(&file.staged);
             if manifest::exists(disk, &path)? {
-                let mut problems = hash::file_problems(disk, &path, file.bytes, &file.hash);
+                let mut problems = match &file.hash {
+                    Some(hash) => hash::file_problems(disk, &path, file.bytes, hash),
+                    None => Vec::new(),
+                };
                 problems.extend(target.problems(disk, &path));
                 if let Some(problem) = problems.first() {
                     let problem = format!("its staged file {} is damaged: {problem}", path.display());

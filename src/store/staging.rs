@@ -54,8 +54,8 @@ struct Slot {
 pub struct Written {
     /// Length in bytes.
     pub bytes: u64,
-    /// BLAKE3 of the whole file, hexadecimal.
-    pub hash: String,
+    /// BLAKE3 of the whole file, hexadecimal; `None` for a day file, whose record has that of each leaf.
+    pub hash: Option<String>,
 }
 
 /// A staged file that is being written, buffered. Dropped without [`finish`](StagedFile::finish), it is removed and
@@ -66,7 +66,8 @@ pub struct StagedFile {
     target: String,
     path: PathBuf,
     output: BufWriter<Box<dyn DiskFile>>,
-    hasher: blake3::Hasher,
+    /// None for a day file: what its record says of each leaf is as good, and a day that is copied is hashed once.
+    hasher: Option<blake3::Hasher>,
     position: u64,
     finished: bool,
 }
@@ -160,7 +161,7 @@ impl Staging {
             target: target.to_string(),
             path,
             output: BufWriter::with_capacity(BUFFER_BYTES, output),
-            hasher: blake3::Hasher::new(),
+            hasher: (!paths::is_day_file(target)).then(blake3::Hasher::new),
             position: 0,
             finished: false,
         })
@@ -257,7 +258,10 @@ impl StagedFile {
         failpoint::reach("stage-file-synced");
         let written = Written {
             bytes: self.position,
-            hash: self.hasher.finalize().to_hex().to_string(),
+            hash: self
+                .hasher
+                .as_ref()
+                .map(|hasher| hasher.finalize().to_hex().to_string()),
         };
         if let Some(slot) = self.files.slots().by_target.get_mut(&self.target) {
             slot.written = Some(written.clone());
@@ -270,7 +274,9 @@ impl StagedFile {
 impl Write for StagedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let taken = self.output.write(bytes)?;
-        self.hasher.update(&bytes[..taken]);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&bytes[..taken]);
+        }
         self.position += taken as u64;
         Ok(taken)
     }

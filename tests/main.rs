@@ -22,3 +22,4 @@ mod schema;
 mod support;
 mod tables;
 mod verify;
+mod zones;

@@ -1,5 +1,6 @@
--- The ledger as tables: what each commit did, and which offsets of which partition it covers. There is no file of the
--- archive that a commit doesn't list, and no line that its counts don't hold: lines = points + folded + rejected.
+-- The ledger as tables: what each commit did, and which offsets of which partition it covers, or read once more (replayed).
+-- There is no file of the archive that a commit doesn't list, and no line that its counts don't hold: lines = points + folded +
+-- rejected.
 --
 -- duckdb -f queries/ledger.sql            from the folder that holds archive/
 
@@ -12,6 +13,8 @@ from read_json('archive/_diurnal/ledger-*.jsonl', format = 'newline_delimited', 
                    command VARCHAR,
                    sources STRUCT(cluster_id VARCHAR, topic_id VARCHAR, topic VARCHAR, partition INTEGER, first BIGINT,
                                   "next" BIGINT, messages UBIGINT, gaps UBIGINT, lost UBIGINT)[],
+                   replayed STRUCT(cluster_id VARCHAR, topic_id VARCHAR, topic VARCHAR, partition INTEGER, first BIGINT,
+                                   "next" BIGINT, messages UBIGINT, gaps UBIGINT, lost UBIGINT)[],
                    inputs STRUCT(path VARCHAR, bytes UBIGINT)[],
                    days STRUCT(measurement VARCHAR, "day" VARCHAR, "rows" UBIGINT, parquet STRUCT(bytes UBIGINT),
                                csv STRUCT(bytes UBIGINT))[],
@@ -27,6 +30,8 @@ select "commit".id as "commit",
 from commits
 order by "commit".id;
 
-select "commit", unnest(source)
-from (select "commit".id as "commit", unnest("commit".sources) as source from commits)
+select "commit", replayed, unnest(source)
+from (select "commit".id as "commit", false as replayed, unnest("commit".sources) as source from commits
+      union all
+      select "commit".id, true, unnest("commit".replayed) from commits)
 order by "commit", source.topic, source.partition;

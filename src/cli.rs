@@ -47,11 +47,13 @@ pub struct Global {
 /// The commands, in the order of `--help`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Read what Kafka topics hold beyond the archive, once, and archive it
+    /// Read what Kafka topics hold beyond the archive, once or on a schedule, and archive it
     #[command(after_help = "Examples:\n  \
         diurnal archive --brokers localhost:9092 --topic my-computer-metric\n  \
-        diurnal archive --brokers kafka:9093 --topic '^telegraf-' -F client.properties -q")]
-    Archive(ArchiveArgs),
+        diurnal archive --brokers kafka:9093 --topic '^telegraf-' -F client.properties -q\n  \
+        diurnal archive --brokers localhost:9092 --topic my-computer-metric --follow --every 15m\n  \
+        diurnal archive --brokers mirror:9092 --topic my-computer-metric --replay -7d..")]
+    Archive(Box<ArchiveArgs>),
     /// Archive line-protocol files (plain, .gz, .zst) or standard input
     #[command(after_help = "Examples:\n  \
         diurnal import metrics.lp old/*.lp.gz\n  \
@@ -174,6 +176,17 @@ pub struct ArchiveArgs {
     /// Stop each partition before its first record stamped at or after this time (a time, or an age such as -1h)
     #[arg(long, value_name = "TIME", env = "DIURNAL_UNTIL", allow_hyphen_values = true)]
     pub until: Option<String>,
+    /// Read once more, by record time, what was archived before: two times or ages, either of which may be left out, `..` for
+    /// all that Kafka still has. What is archived already stays as it is, holes are filled; where the next run goes on does
+    /// not move. Of a cluster that the archive does not know (a mirror), everything in the range is read
+    #[arg(long, value_name = "FROM..UNTIL", allow_hyphen_values = true, conflicts_with_all = ["from", "until"])]
+    pub replay: Option<String>,
+    /// Stay and do the same again and again, until SIGINT or SIGTERM; with --json, each run prints its object on a line
+    #[arg(long, conflicts_with_all = ["replay", "dry_run"])]
+    pub follow: bool,
+    /// From the start of one run to the start of the next, such as 30s, 15m, 1h or 1d; at least 1s
+    #[arg(long, value_name = "DURATION", default_value = "1h", requires = "follow")]
+    pub every: String,
     /// Read this topic from its beginning although it was deleted and made again since the last run; may be given several times
     #[arg(long, value_name = "TOPIC", value_delimiter = ',')]
     pub accept_recreated: Vec<String>,
@@ -339,11 +352,34 @@ mod tests {
             panic!("another command");
         };
         assert_eq!((args.from.as_str(), args.until.as_deref()), ("-7d", Some("-1h")));
+        let typed = "diurnal archive --brokers b:9092 --topic t --replay -7d..-1h".split(' ');
+        let Command::Archive(args) = Cli::parse_from(typed).command else {
+            panic!("another command");
+        };
+        assert_eq!(args.replay.as_deref(), Some("-7d..-1h"));
         let typed = "diurnal import --default-time -1d metrics.lp".split(' ');
         let Command::Import(args) = Cli::parse_from(typed).command else {
             panic!("another command");
         };
         assert_eq!(args.default_time.as_deref(), Some("-1d"));
+    }
+
+    #[test]
+    fn a_replay_and_a_schedule_go_with_no_flag_that_would_mean_something_else() {
+        let refused = |flags: &str| {
+            let typed = format!("diurnal archive --brokers b:9092 --topic t {flags}");
+            let error = Cli::try_parse_from(typed.split(' ')).expect_err(flags);
+            assert_eq!(error.exit_code(), 2, "{flags}");
+        };
+        refused("--replay .. --from earliest");
+        refused("--replay .. --until now");
+        refused("--replay .. --follow");
+        refused("--follow --dry-run");
+        refused("--every 1h");
+        let typed = "diurnal archive --brokers b:9092 --topic t --replay .. --dry-run --accept-recreated t";
+        Cli::try_parse_from(typed.split(' ')).unwrap();
+        let typed = "diurnal archive --brokers b:9092 --topic t --follow --from -1d --until -1h";
+        Cli::try_parse_from(typed.split(' ')).unwrap();
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Kind {
     /// Failed or incomplete, safe to rerun: exit code 1.
     Failed,
+    /// The archive is damaged, or of a later version: exit code 1 too, and running again changes nothing until somebody mends it.
+    Damaged,
     /// Wrong usage: exit code 2.
     Usage,
     /// Another run holds the archive: exit code 4.
@@ -34,6 +36,14 @@ impl Error {
             object: object.to_string(),
             cause: cause.to_string(),
             hint: None,
+        }
+    }
+
+    /// The archive is not what its ledger says, or nothing that this version can go on with.
+    pub fn damaged(object: impl fmt::Display, cause: impl fmt::Display) -> Self {
+        Self {
+            kind: Kind::Damaged,
+            ..Self::new(object, cause)
         }
     }
 

@@ -1,10 +1,12 @@
 //! What the user typed, resolved and checked once: everything after this works with values that make sense.
 
+mod kafka;
 mod memory;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::kafka::{follow_every, kafka_settings};
 pub use self::memory::Memory;
 
 use crate::calendar::parse_instant;
@@ -12,9 +14,6 @@ use crate::cli::{ArchiveArgs, DEFAULT_COMMIT_EVERY, FormatName, ImportArgs, Inge
 use crate::error::{Error, Result};
 use crate::format::Formats;
 use crate::lineproto::Precision;
-use crate::source::kafka::properties::{exposed_secrets, from_environment, parse_property, read_properties};
-use crate::source::kafka::settings::DEFAULT_QUEUE_BYTES;
-use crate::source::kafka::{KafkaSettings, StartAt};
 use crate::store::Requested;
 use crate::store::settings::parse_time_range;
 
@@ -182,58 +181,6 @@ fn time_before(flag: &str, age: &str, now: i64) -> Result<i64> {
     time.ok_or_else(|| Error::usage(flag, format_args!("{age} is no age")).hint("write it as 90d, 12w or 36h"))
 }
 
-/// What `diurnal archive` asks of Kafka, and what the user should be warned about.
-///
-/// # Errors
-/// A flag whose value makes no sense.
-pub fn kafka_settings(
-    args: &ArchiveArgs,
-    ingest: &IngestSettings,
-    verbose: bool,
-    now: i64,
-) -> Result<(KafkaSettings, Vec<Error>)> {
-    let from = match args.from.as_str() {
-        "earliest" => StartAt::Earliest,
-        "latest" => StartAt::Latest,
-        text => StartAt::Timestamp(milliseconds_up(instant("--from", text, now)?)),
-    };
-    let until = match &args.until {
-        Some(text) => Some(milliseconds_up(instant("--until", text, now)?)),
-        None => None,
-    };
-    let mut properties = match &args.properties_file {
-        Some(path) => read_properties(path)?,
-        None => Vec::new(),
-    };
-    properties.extend(from_environment(std::env::vars()));
-    let typed = args
-        .properties
-        .iter()
-        .map(|text| parse_property(text))
-        .collect::<Result<Vec<_>>>()?;
-    let warnings = exposed_secrets(&typed);
-    properties.extend(typed);
-    let settings = KafkaSettings {
-        properties,
-        group: args.group.clone(),
-        threads: ingest.threads,
-        timeout: parse_duration("--timeout", &args.timeout)?,
-        from,
-        until,
-        log: verbose,
-        accept_recreated: args.accept_recreated.clone(),
-        queue_bytes: DEFAULT_QUEUE_BYTES.min(ingest.memory.queues()),
-        ..KafkaSettings::new(&args.brokers, args.topics.clone())
-    };
-    settings.check()?;
-    Ok((settings, warnings))
-}
-
-/// The first Kafka timestamp (milliseconds) that is not before this time.
-fn milliseconds_up(nanoseconds: i64) -> i64 {
-    nanoseconds.div_euclid(1_000_000) + i64::from(nanoseconds.rem_euclid(1_000_000) != 0)
-}
-
 fn instant(flag: &str, text: &str, now: i64) -> Result<i64> {
     parse_instant(text, now).map_err(|error| {
         let usage = Error::usage(flag, &error);
@@ -277,7 +224,7 @@ fn parse_bytes(flag: &str, text: &str) -> Result<u64> {
     }
 }
 
-/// A duration: `60s`, `500ms`, `5m`, `1h`.
+/// A duration: `60s`, `500ms`, `5m`, `1h`, `1d`.
 fn parse_duration(flag: &str, text: &str) -> Result<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let milliseconds: Option<u64> = match &text[digits.len()..] {
@@ -285,6 +232,7 @@ fn parse_duration(flag: &str, text: &str) -> Result<Duration> {
         "s" | "" => Some(1_000),
         "m" | "min" => Some(60_000),
         "h" => Some(3_600_000),
+        "d" => Some(86_400_000),
         _ => None,
     };
     let number: Option<u64> = digits.parse().ok();
@@ -364,12 +312,5 @@ mod tests {
             assert_eq!(error.kind(), crate::error::Kind::Usage, "{wrong}");
             assert!(error.to_string().starts_with("--csv-older-than: "), "{error}");
         }
-    }
-
-    #[test]
-    fn a_kafka_time_is_rounded_up_to_its_millisecond() {
-        assert_eq!(milliseconds_up(1_000_000), 1);
-        assert_eq!(milliseconds_up(1_000_001), 2);
-        assert_eq!(milliseconds_up(-1), 0);
     }
 }

@@ -23,3 +23,4 @@ mod spill;
 mod support;
 mod tables;
 mod verify;
+mod zones;

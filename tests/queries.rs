@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use crate::support::captures;
 use crate::support::duckdb::DuckDb;
+use crate::support::embedded::Embedded;
 use crate::support::folder::Folder;
+use crate::support::produce::Record;
 use crate::support::root;
 use crate::support::run::diurnal;
 
@@ -165,4 +167,39 @@ fn the_ledger_is_a_table_whose_counts_balance() {
     );
     assert_eq!(number("lines"), 7_200);
     assert!(number("bytes_written") > 0);
+}
+
+#[test]
+fn the_ledgers_table_tells_a_replay_from_what_a_run_covers() {
+    let Some(duckdb) = DuckDb::get() else { return };
+    let folder = Folder::new();
+    let archive_from = |messages: i64, flags: &[&str]| {
+        let broker = Embedded::start();
+        broker.create_topic("t", 1);
+        let records: Vec<_> = (0..messages)
+            .map(|n| Record::new(0, format!("m v={n}i {}\n", 1_592_604_000_000_000_000 + n)))
+            .collect();
+        broker.send("t", &records);
+        let run = diurnal(&folder, "archive").args(["--brokers", &broker.brokers(), "--topic", "t"]);
+        run.args(flags).run().expect_code(0);
+        broker
+    };
+    // Both at a time, so that they are two clusters.
+    let _brokers = [archive_from(5, &[]), archive_from(8, &["--replay", ".."])];
+    let rows = duckdb.query(folder.path(), &query("ledger.sql"));
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row["commit"].as_u64(),
+                row["replayed"].as_bool(),
+                row["messages"].as_u64(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [(Some(1), Some(false), Some(5)), (Some(2), Some(true), Some(8))],
+        "{rows:?}"
+    );
 }

@@ -59,8 +59,13 @@ pub fn run(cli: Cli) -> u8 {
 /// Says why a command failed; with `--json` as an object too, so that a program always gets one.
 fn failed(console: Console, command: &'static str, error: &Error) -> u8 {
     console.error(error);
+    exit_of(console, command, error)
+}
+
+/// The exit code of an error that was said already, and with `--json` the object.
+fn exit_of(console: Console, command: &'static str, error: &Error) -> u8 {
     let exit_code = match error.kind() {
-        Kind::Failed => 1,
+        Kind::Failed | Kind::Damaged => 1,
         Kind::Usage => 2,
         Kind::Locked => 4,
     };

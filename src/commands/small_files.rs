@@ -58,8 +58,10 @@ pub fn load_schemas(
             let path = locate(&entry.path);
             let text = fs::read_to_string(&path).map_err(|error| Error::io(&path, "read it", &error))?;
             if blake3::hash(text.as_bytes()).to_hex().as_str() != entry.hash {
-                return Err(Error::new(path.display(), "is not the file that the ledger records")
-                    .hint("put the recorded file back; columns are changed by diurnal only"));
+                return Err(
+                    Error::damaged(path.display(), "is not the file that the ledger records")
+                        .hint("put the recorded file back; columns are changed by diurnal only"),
+                );
             }
             let schema = schema_file::parse(&text, &path)?;
             Ok((schema.measurement.clone(), Arc::new(schema)))

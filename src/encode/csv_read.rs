@@ -152,7 +152,7 @@ impl<R> Records<R> {
     }
 
     fn damaged(&self, cause: impl std::fmt::Display) -> Error {
-        Error::new(
+        Error::damaged(
             format_args!("{}, record {}", self.path.display(), self.number),
             format_args!("it cannot be read: {cause}"),
         )

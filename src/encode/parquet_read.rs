@@ -339,6 +339,6 @@ fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 fn damaged(path: &Path, cause: impl std::fmt::Display) -> Error {
-    Error::new(path.display(), format_args!("it cannot be read: {cause}"))
+    Error::damaged(path.display(), format_args!("it cannot be read: {cause}"))
         .hint("`diurnal verify` says which files are damaged; put them back from a backup")
 }

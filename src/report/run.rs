@@ -51,6 +51,9 @@ pub struct RunReport {
     /// Whether all of this is only what a run would do; nothing was written.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// Whether it read once more what was archived before; `partitions` say what it read, and the archive's `next` stayed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub replay: bool,
     /// Lines read: blank lines and comments are none.
     pub lines: u64,
     /// Points that are new in the archive.

@@ -210,7 +210,7 @@ fn refuse_unknown_segments(disk: &dyn Disk, layout: &Layout) -> Result<()> {
         .map_err(|error| Error::io(&folder, "list the folder", &error))?;
     for name in names {
         if name.as_encoded_bytes().starts_with(ledger::SEGMENT_PREFIX.as_bytes()) && name != ledger::SEGMENT {
-            return Err(Error::new(
+            return Err(Error::damaged(
                 folder.join(&name).display(),
                 format_args!(
                     "this diurnal knows {} only: the ledger was continued by a later one",

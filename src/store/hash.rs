@@ -35,7 +35,7 @@ pub fn check_file(path: &Path, entry: &FileEntry) -> Result<()> {
     let problems = file_problems(&RealDisk, path, entry.bytes, &entry.hash);
     match problems.is_empty() {
         true => Ok(()),
-        false => Err(Error::new(path.display(), problems.join("; "))
+        false => Err(Error::damaged(path.display(), problems.join("; "))
             .hint("nothing was changed; run `diurnal verify`, then restore the file from a backup")),
     }
 }

@@ -89,7 +89,7 @@ pub(super) enum Tail {
 pub(super) fn scan(disk: &dyn Disk, path: &Path, mut each: impl FnMut(Commit) -> Result<()>) -> Result<(End, Tail)> {
     let read = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => {
-            Error::new(path.display(), "the ledger is gone").hint("restore it from a backup; nothing was touched")
+            Error::damaged(path.display(), "the ledger is gone").hint("restore it from a backup; nothing was touched")
         }
         _ => Error::io(path, "read the ledger", &error),
     };
@@ -122,7 +122,7 @@ pub(super) fn scan(disk: &dyn Disk, path: &Path, mut each: impl FnMut(Commit) ->
 
 /// The error for a ledger that no crash leaves behind.
 pub(super) fn corrupt(path: &Path, line: u64, problem: &str) -> Error {
-    Error::new(path.display(), format_args!("line {line} is damaged: {problem}"))
+    Error::damaged(path.display(), format_args!("line {line} is damaged: {problem}"))
         .hint("restore the ledger from a backup; nothing was touched")
 }
 

@@ -66,7 +66,7 @@ impl Manifest {
             Err(error) => return Err(Error::io(&path, "read the manifest", &error)),
         };
         Self::parse(&bytes, commit).map(Some).map_err(|problem| {
-            Error::new(path.display(), format_args!("the manifest is damaged: {problem}"))
+            Error::damaged(path.display(), format_args!("the manifest is damaged: {problem}"))
                 .hint("restore the archive from a backup; nothing was touched")
         })
     }

@@ -303,7 +303,7 @@ fn make_archive(disk: &dyn Disk, layout: &Layout, requested: &Requested) -> Resu
 }
 
 fn settings_are_gone(layout: &Layout) -> Error {
-    Error::new(layout.settings().display(), "is gone, but there is a ledger")
+    Error::damaged(layout.settings().display(), "is gone, but there is a ledger")
         .hint("restore it from a backup; nothing was touched")
 }
 

@@ -9,7 +9,7 @@ pub struct Commit {
     pub id: u64,
     /// The command that made it: `archive`, `import`, `rejects`, `prune`.
     pub command: String,
-    /// How far each Kafka partition was read. Empty for `import`.
+    /// How far each Kafka partition was read. Empty for `import` and for a replay.
     pub sources: Vec<SourceRange>,
     /// What was imported; information only, identity is in the points.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -26,6 +26,9 @@ pub struct Commit {
     /// Stored rejects that were driven again by this commit and are archived since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retried: Vec<Retried>,
+    /// What a replay read of each Kafka partition; information only, it moves no `next`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replayed: Vec<SourceRange>,
     /// Kinds of rejects that no commit before this one had.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reject_kinds: Vec<RejectKind>,

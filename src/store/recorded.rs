@@ -144,7 +144,7 @@ impl<'a> RecordedFile<'a> {
 }
 
 fn damaged(path: &Path, problem: impl std::fmt::Display) -> Error {
-    Error::new(path.display(), problem)
+    Error::damaged(path.display(), problem)
         .hint("nothing was changed; run `diurnal verify`, then restore the file from a backup")
 }
 

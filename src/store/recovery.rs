@@ -125,7 +125,7 @@ fn plan(disk: &dyn Disk, layout: &Layout, commit: &Commit) -> Result<Changes> {
 }
 
 fn lost(layout: &Layout, commit: u64, target: &str, problem: &str) -> Error {
-    Error::new(
+    Error::damaged(
         layout.target(target).display(),
         format_args!("commit {commit} is on record but cannot be completed: {problem}"),
     )

@@ -162,7 +162,7 @@ impl ArchiveSettings {
     /// A later format version, and whatever diurnal would not have written.
     pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
         let damaged = |cause: String| {
-            Error::new(path.display(), cause).hint("restore the file from a backup; nothing was touched")
+            Error::damaged(path.display(), cause).hint("restore the file from a backup; nothing was touched")
         };
         let text = std::str::from_utf8(bytes).map_err(|error| damaged(error.to_string()))?;
         let table: toml::Table = toml::from_str(text).map_err(|error| damaged(error.message().to_string()))?;
@@ -170,7 +170,7 @@ impl ArchiveSettings {
         let version = table.get("format").and_then(toml::Value::as_integer);
         match version {
             Some(version) if version > i64::from(FORMAT_VERSION) => {
-                return Err(Error::new(
+                return Err(Error::damaged(
                     path.display(),
                     format_args!("the archive has format {version}, this diurnal knows {FORMAT_VERSION}"),
                 )

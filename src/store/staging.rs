@@ -375,6 +375,6 @@ fn check_replaced(shared: &Shared, target: &str) -> Result<()> {
             )
         }
     };
-    Err(Error::new(path.display(), cause)
+    Err(Error::damaged(path.display(), cause)
         .hint("run `diurnal verify`; then restore the file or the ledger from a backup, or move a foreign file away"))
 }

@@ -169,22 +169,28 @@ impl State {
                     range.first, before.next
                 ));
             }
-            let covered = [range.messages, range.gaps, range.lost]
-                .map(i128::from)
-                .iter()
-                .sum::<i128>();
-            if i128::from(range.next) - i128::from(range.first) != covered {
-                found.push(format!(
-                    "{name}: offsets {} to {} are not {} messages + {} gaps + {} lost",
-                    range.first, range.next, range.messages, range.gaps, range.lost
-                ));
-            }
+            found.extend(imbalance(range));
             if !seen.insert(key) {
                 found.push(format!("{name} is there twice"));
             }
         }
+        found.extend(commit.replayed.iter().filter_map(imbalance));
         found
     }
+}
+
+/// Where the offsets of a range are not what was read or is known not to be there.
+fn imbalance(range: &SourceRange) -> Option<String> {
+    let covered = [range.messages, range.gaps, range.lost]
+        .map(i128::from)
+        .iter()
+        .sum::<i128>();
+    (i128::from(range.next) - i128::from(range.first) != covered).then(|| {
+        format!(
+            "topic {} partition {}: offsets {} to {} are not {} messages + {} gaps + {} lost",
+            range.topic, range.partition, range.first, range.next, range.messages, range.gaps, range.lost
+        )
+    })
 }
 
 impl State {

@@ -4,8 +4,10 @@ mod captures;
 mod embedded;
 mod ends;
 mod faults;
+mod follow;
 mod group;
 mod identity;
+mod replay;
 mod retention;
 
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! A real Apache Kafka: one node, started from Maven's jars, shared by the tests of a process and gone with it.
 
 use std::future::Future;
-use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{Child, Command, Stdio};
@@ -44,7 +44,7 @@ pub struct Kafka {
     folder: PathBuf,
     port: u16,
     admin: AdminClient<DefaultClientContext>,
-    _leash: Leash,
+    leash: Leash,
 }
 
 /// Runs `broker.sh`: dropping it, or the end of this process, ends the broker and removes its folder.
@@ -68,6 +68,33 @@ impl Kafka {
                 None
             }
         }
+    }
+
+    /// A broker of the test's own, which it may kill and start again.
+    pub fn own() -> Option<Kafka> {
+        Self::shared().map(|shared| Kafka::start(shared.libs.clone()))
+    }
+
+    /// Ends the broker as a power cut would.
+    pub fn kill(&mut self) {
+        self.order("kill");
+        super::wait_for("the end of the broker", || {
+            TcpStream::connect(("127.0.0.1", self.port)).is_err().then_some(())
+        });
+    }
+
+    /// Starts the broker again that was killed, with what it has on disk.
+    pub fn start_again(&mut self) {
+        self.order("start");
+        super::wait_for("the broker's return", || {
+            let answer = self.admin.inner().fetch_metadata(None, Duration::from_millis(500));
+            answer.ok().map(|_| ())
+        });
+    }
+
+    fn order(&mut self, order: &str) {
+        let stdin = self.leash.0.stdin.as_mut().expect("it is piped");
+        writeln!(stdin, "{order}").expect("broker.sh reads its orders");
     }
 
     fn jars() -> Result<PathBuf, String> {
@@ -144,7 +171,7 @@ impl Kafka {
             folder,
             port,
             admin,
-            _leash: leash,
+            leash,
         })
     }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -144,13 +145,44 @@ impl Running {
 
     /// Waits until the run has come to `step`.
     pub fn wait_for_step(&mut self, step: &str) {
-        let said = self.said.clone();
-        wait_for(&format!("step {step} of `{said}`"), || {
-            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
-                panic!("`{said}` ended before step {step}: {}", text_of(&self.stderr));
-            }
-            steps(&self.step_log).iter().any(|s| s == step).then_some(())
+        self.wait_for_steps(step, 1);
+    }
+
+    /// Waits until the run has come to `step` so many times.
+    pub fn wait_for_steps(&mut self, step: &str, times: usize) {
+        self.wait_while_it_runs(&format!("step {step}"), |run| {
+            (steps(&run.step_log).iter().filter(|s| *s == step).count() >= times).then_some(())
         });
+    }
+
+    /// Waits until the run has said `what` on standard error.
+    pub fn wait_until_said(&mut self, what: &str) {
+        self.wait_while_it_runs(what, |run| text_so_far(&run.stderr).contains(what).then_some(()));
+    }
+
+    /// Waits until the whole lines on standard output are JSON objects that `look` finds something in.
+    pub fn wait_for_json_lines<T>(&mut self, what: &str, look: impl Fn(&[Value]) -> Option<T>) -> T {
+        self.wait_while_it_runs(what, |run| {
+            let text = text_so_far(&run.stdout);
+            let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+            look(&json_lines(whole))
+        })
+    }
+
+    fn wait_while_it_runs<T>(&mut self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
+        let said = self.said.clone();
+        wait_for(&format!("{what} of `{said}`"), || {
+            let found = look(self);
+            if found.is_none() && self.has_ended() {
+                panic!("`{said}` ended before {what}: {}", text_of(&self.stderr));
+            }
+            found
+        })
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|ended| ended.is_some())
     }
 
     /// Lets a run go on that waits at its [`Diurnal::pause_at`].
@@ -249,10 +281,29 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("`{}`: {e}: {:?}", self.said, self.stdout))
     }
 
+    /// The objects on standard output, one on each line.
+    #[track_caller]
+    pub fn json_lines(&self) -> Vec<Value> {
+        json_lines(&self.stdout)
+    }
+
     /// Whether a signal ended it.
     pub fn was_killed(&self) -> bool {
         self.status.code().is_none()
     }
+}
+
+fn json_lines(text: &str) -> Vec<Value> {
+    let object = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line:?}"));
+    text.lines().map(object).collect()
+}
+
+/// What a run that goes on has written: it shares the file's position, which must not be moved.
+fn text_so_far(file: &File) -> String {
+    let length = file.metadata().map_or(0, |about| about.len());
+    let mut bytes = vec![0; length as usize];
+    file.read_exact_at(&mut bytes, 0).expect("a temporary file can be read");
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn text_of(mut file: &File) -> String {

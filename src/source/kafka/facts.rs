@@ -58,11 +58,14 @@ pub fn facts(
         Some(time) => ask(Offset::Offset(time)),
         None => vec![Ok(None); partitions.len()],
     };
-    let until = times(settings.until);
-    let from = times(match settings.from {
-        StartAt::Timestamp(time) if candidates.iter().any(|candidate| candidate.topic_is_new) => Some(time),
-        _ => None,
-    });
+    let (from, until) = match (settings.replay, settings.from) {
+        (Some(replay), _) => (replay.from, replay.until),
+        (None, StartAt::Timestamp(time)) if candidates.iter().any(|candidate| candidate.topic_is_new) => {
+            (Some(time), settings.until)
+        }
+        (None, _) => (None, settings.until),
+    };
+    let (until, from) = (times(until), times(from));
 
     let mut held_back: BTreeMap<usize, (u64, Vec<i32>)> = BTreeMap::new();
     let facts = (0..candidates.len())

@@ -16,6 +16,7 @@ mod plan;
 pub mod properties;
 mod raw;
 mod recover;
+mod replay;
 mod round;
 mod select;
 pub mod settings;
@@ -33,6 +34,7 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+pub use replay::Replay;
 pub use round::{Message, Notice, PartitionRange, Round, RoundLimit, Severity, Sink};
 pub use settings::{KafkaSettings, StartAt};
 

@@ -13,7 +13,7 @@ use super::recover::cut_error;
 use super::select::{self, Pattern};
 use super::settings::KafkaSettings;
 use super::verify::{self, Claim, Proof};
-use super::{KafkaSource, Notice, identity};
+use super::{KafkaSource, Notice, identity, replay};
 use crate::error::{Error, Result};
 use crate::source::{StopFlag, TopicIdentity};
 use crate::store::record::{LastMessage, SourceRange};
@@ -188,13 +188,18 @@ fn decide(
     notices: &mut Vec<Notice>,
 ) -> Vec<(Slot, Option<LastMessage>)> {
     let mut slots = Vec::new();
+    let mut cut_short = BTreeMap::new();
     let mut patience: Option<Deadline> = None;
     for (candidate, facts) in candidates.into_iter().zip(facts) {
         let Some(mut facts) = *facts else { continue };
         let topic = &topics[candidate.topic];
         let next = candidate.known.map(|range| range.next);
         let track = loop {
-            match plan::decide(next, candidate.topic_is_new, settings.from, facts) {
+            let decision = match settings.replay {
+                Some(replay) => replay.decide(next, candidate.topic_is_new, facts),
+                None => plan::decide(next, candidate.topic_is_new, settings.from, facts),
+            };
+            match decision {
                 Decision::Read(track) => break Some(track),
                 Decision::Cut => {}
             }
@@ -220,13 +225,17 @@ fn decide(
             )));
             continue;
         };
+        let was_read = next.is_some() || candidate.topic_is_new;
+        if was_read && settings.replay.is_some_and(|replay| replay.is_cut_short(facts)) {
+            cut_short.insert((candidate.topic, candidate.partition), facts.low);
+        }
         let last = candidate.known.and_then(|range| range.last.clone());
         // A range with an id needs no proof: the id is the same.
         let claim = candidate
             .known
             .filter(|range| range.topic_id.is_none())
             .and_then(|range| range.last.clone());
-        let keep_last = topic.topic_id.is_none();
+        let keep_last = topic.topic_id.is_none() && settings.replay.is_none();
         let slot = Slot::new(
             candidate.topic,
             candidate.partition,
@@ -236,6 +245,7 @@ fn decide(
         );
         slots.push((slot, claim));
     }
+    notices.extend(replay::cut_short_notices(topics, &cut_short));
     slots
 }
 

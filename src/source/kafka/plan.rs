@@ -75,9 +75,9 @@ pub struct Facts {
     pub low: i64,
     /// The last stable offset.
     pub stable_end: i64,
-    /// The first record at or after the time of `--from`; none when there is no such record, or no such time.
+    /// The first record at or after the time of `--from`, or where `--replay` begins; none when there is no such record, or no such time.
     pub from: Option<i64>,
-    /// The first record at or after the time of `--until`; none when there is no such record, or no such time.
+    /// The first record at or after the time of `--until`, or where `--replay` ends; none when there is no such record, or no such time.
     pub until: Option<i64>,
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
+use super::Replay;
 use super::properties::{is_secret, property_error, refuse_fixed};
 use crate::error::{Error, Result};
 
@@ -52,6 +53,8 @@ pub struct KafkaSettings {
     pub from: StartAt,
     /// Each partition stops before its first record stamped at or after this, in milliseconds since 1970-01-01 UTC.
     pub until: Option<i64>,
+    /// Reads once more what the ledger says was read, instead of going on; `from` and `until` above have no say then.
+    pub replay: Option<Replay>,
     /// Whether librdkafka's log lines are handed to the `log` crate, as target `librdkafka`. The property `debug` asks
     /// for it too.
     pub log: bool,
@@ -73,6 +76,7 @@ impl KafkaSettings {
             timeout: DEFAULT_TIMEOUT,
             from: StartAt::default(),
             until: None,
+            replay: None,
             log: false,
             accept_recreated: Vec::new(),
             queue_bytes: DEFAULT_QUEUE_BYTES,
@@ -172,6 +176,7 @@ impl fmt::Debug for KafkaSettings {
             .field("timeout", &self.timeout)
             .field("from", &self.from)
             .field("until", &self.until)
+            .field("replay", &self.replay)
             .field("log", &self.log)
             .field("accept_recreated", &self.accept_recreated)
             .field("queue_bytes", &self.queue_bytes)

@@ -191,3 +191,21 @@ fn holes_overlaps_and_sums_that_do_not_fit_are_named() {
         );
     }
 }
+
+#[test]
+fn what_a_replay_read_moves_nothing_and_balances_too() {
+    let mut state = State::default();
+    state.apply(commit(1, vec![range(0, 10, 10)]));
+    let replay = |ranges| Commit {
+        replayed: ranges,
+        ..commit(2, Vec::new())
+    };
+    // Read before, not read yet, of a hole: all the same.
+    for replayed in [range(0, 10, 10), range(3, 5, 2), range(20, 30, 10)] {
+        assert_eq!(state.imbalances(&replay(vec![replayed])), [""; 0]);
+    }
+    let found = state.imbalances(&replay(vec![range(0, 10, 9)]));
+    assert!(found[0].contains("offsets 0 to 10 are not 9 messages"), "{found:?}");
+    state.apply(replay(vec![range(20, 30, 10)]));
+    assert_eq!(state.sources.values().collect::<Vec<_>>(), [&range(0, 10, 10)]);
+}

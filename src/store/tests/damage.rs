@@ -73,6 +73,8 @@ fn refused(disk: &SimDisk) -> Error {
     let error = open(disk).expect_err("it was opened");
     assert_eq!(disk.files(), before, "something was touched");
     assert!(error.advice().is_some(), "{error}");
+    // A schedule ends with it: no later run will find it better.
+    assert_eq!(error.kind(), Kind::Damaged, "{error}");
     error
 }
 
@@ -137,6 +139,7 @@ fn a_finished_ledger_cut_at_any_byte_is_refused_or_loses_nothing_in_silence() {
             assert_ne!(find(&disk), [], "cut at {cut}");
             let error = go_on_to(&disk, COMMITS - 1).unwrap_err();
             assert!(error.advice().unwrap().contains("verify"), "{error}");
+            assert_eq!(error.kind(), Kind::Damaged, "{error}");
             for (path, content) in disk.files().iter().filter(|(path, _)| **path != ledger()) {
                 assert_eq!(whole.get(path), Some(content), "{path} was touched");
             }

@@ -1,16 +1,19 @@
-//! `diurnal archive`: what Kafka holds beyond the archive, once.
+//! `diurnal archive`: what Kafka holds beyond the archive, once, on a schedule, or what it gave already once more.
+
+mod follow;
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use self::follow::Schedule;
 use super::archiver::Archiver;
 use crate::cli::ArchiveArgs;
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::report::RunReport;
-use crate::settings::{IngestSettings, kafka_settings};
+use crate::settings::{IngestSettings, follow_every, kafka_settings};
 use crate::source::kafka::{KafkaSettings, KafkaSource, Message, PartitionRange, Round, RoundLimit, Severity, Sink};
 use crate::source::{Origin, StopFlag, TopicIdentity};
 use crate::store::failpoint;
@@ -20,14 +23,31 @@ use crate::table::spill::{Gathered, Gatherer};
 pub(super) fn run(console: Console, archive: &Path, args: &ArchiveArgs) -> Result<u8> {
     let settings = IngestSettings::for_archive(archive, args)?;
     let (kafka, warnings) = kafka_settings(args, &settings, console.verbose, super::now())?;
+    let every = follow_every(args)?;
     for warning in &warnings {
         console.warning(warning);
     }
     super::set_worker_threads(settings.threads);
     let stop = super::stop_on_signals()?;
-    let report = drain(console, settings, &kafka, &stop)?;
+    if let Some(every) = every {
+        return follow::run(console, Schedule::start(every), &stop, || {
+            // Ages such as `--until -1h` are those of this run.
+            let (kafka, _) = kafka_settings(args, &settings, console.verbose, super::now())?;
+            drain(console, settings.clone(), &kafka, &stop, AtSignal::Done)
+        });
+    }
+    let report = drain(console, settings, &kafka, &stop, AtSignal::Incomplete)?;
     console.finish(&report);
     Ok(report.exit_code)
+}
+
+/// What it means that a signal ends a run early. What was read by then is archived in either case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AtSignal {
+    /// The run is incomplete.
+    Incomplete,
+    /// All is well: the run goes on with the next one, whenever that is.
+    Done,
 }
 
 /// Archives what the topics hold, in as many commits as the settings ask for.
@@ -36,21 +56,31 @@ pub(super) fn drain(
     settings: IngestSettings,
     kafka: &KafkaSettings,
     stop: &StopFlag,
+    at_signal: AtSignal,
 ) -> Result<RunReport> {
     let limit = RoundLimit {
         lines: settings.commit_every,
         bytes: settings.memory.rejects(),
     };
-    let dry_run = settings.dry_run;
+    let tells_group = !settings.dry_run && kafka.replay.is_none();
     let mut archiver = Archiver::open("archive", settings, console)?;
-    let mut source = KafkaSource::open(kafka, &archiver.positions(), stop)?;
+    if kafka.replay.is_some() {
+        archiver = archiver.replaying();
+    }
+    let mut source = match KafkaSource::open(kafka, &archiver.positions(), stop) {
+        // Nothing was read yet, and a client that is stopped while it connects has no better reason than that.
+        Err(_) if stop.is_set() && at_signal == AtSignal::Done => return Ok(archiver.finish()),
+        opened => opened?,
+    };
     for notice in source.notices() {
         archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
     }
     failpoint::reach("kafka-assigned");
     loop {
         if stop.is_set() {
-            archiver.stopped("run it again to go on");
+            if at_signal == AtSignal::Incomplete {
+                archiver.stopped("run it again to go on");
+            }
             break;
         }
         let threads = source.threads();
@@ -74,10 +104,14 @@ pub(super) fn drain(
         for &topic in recreated {
             archiver.notice(&made_again(&source.topics()[topic]), true);
         }
-        let ranges = commit_round(&mut archiver, source.topics(), round, recreated)?;
+        let lost = match kafka.replay {
+            Some(_) => not_there_again,
+            None => no_longer_there,
+        };
+        let ranges = commit_round(&mut archiver, source.topics(), round, recreated, lost)?;
         // Brokers that did not answer just now would only hold up the end.
         if identities.is_ok()
-            && !dry_run
+            && tells_group
             && let Some(notice) = source.commit_group_offsets(&ranges)
         {
             archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
@@ -113,12 +147,25 @@ fn no_longer_there(topic: &TopicIdentity, partition: i32, lost: &Range<i64>) -> 
     .hint("archive more often than the topic's retention; a mirror or a file of these messages can still be imported")
 }
 
+/// The same of a replay: the archive loses nothing by it.
+fn not_there_again(topic: &TopicIdentity, partition: i32, lost: &Range<i64>) -> Error {
+    Error::new(
+        format_args!("{}[{partition}]", topic.topic),
+        format_args!(
+            "Kafka deleted offsets [{}, {}) before they could be replayed; the rest was",
+            lost.start, lost.end
+        ),
+    )
+    .hint("what the archive holds of them stays")
+}
+
 /// Commits what a round read of all topics but those that were made again meanwhile; gives the ranges committed.
 fn commit_round(
     archiver: &mut Archiver,
     topics: &[Arc<TopicIdentity>],
     round: Round<TopicSink>,
     recreated: &[usize],
+    lost_notice: fn(&TopicIdentity, i32, &Range<i64>) -> Error,
 ) -> Result<Vec<PartitionRange>> {
     let mut messages: HashMap<(usize, i32), u64> = HashMap::new();
     let mut gathered: Vec<Gathered> = Vec::new();
@@ -143,7 +190,7 @@ fn commit_round(
         .collect();
     for range in &ranges {
         for lost in &range.lost_ranges {
-            archiver.notice(&no_longer_there(&topics[range.topic], range.partition, lost), false);
+            archiver.notice(&lost_notice(&topics[range.topic], range.partition, lost), false);
         }
     }
     let sources = ranges.iter().map(|range| {

@@ -1,6 +1,7 @@
 //! One day of one measurement: new rows merged with what its files hold, and staged. Leaves that the new rows leave as they are get
 //! copied as bytes; the others are read, merged and encoded on all cores.
 
+mod copy;
 mod merge;
 mod plan;
 mod recorded;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use rayon::slice::ParallelSliceMut as _;
 
+pub use self::copy::copy_day;
 pub use self::writer::LeafCounts;
 
 use self::merge::{Job, Merge};

@@ -1,0 +1,195 @@
+//! The days of another archive, one after the other, as late data of this one: rows that are here already change nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::day_file::{DayContext, LeafCounts, WrittenEntry, copy_day, read_day, write_day};
+use super::super::prune::kept_formats;
+use super::other::Other;
+use crate::calendar::{Day, Zone};
+use crate::console::Console;
+use crate::error::{Error, Result};
+use crate::format::Formats;
+use crate::order::{LeafSize, OldDay, RunCounts, split_days};
+use crate::report::{counted, escaped};
+use crate::store::record::{DayEntry, DayFileEntry, Leaf, Piece};
+use crate::store::{Staging, State, Store};
+use crate::table::SettledTable;
+use crate::table::schema::MeasurementSchema;
+
+/// The archive that the days come to.
+#[derive(Clone, Copy)]
+pub struct Here<'a> {
+    pub store: &'a Store,
+    pub staging: &'a Staging,
+    pub console: Console,
+    pub zone: Zone,
+    pub leaf_size: LeafSize,
+    /// The columns of all measurements as they are with the other archive's.
+    pub schemas: &'a BTreeMap<String, Arc<MeasurementSchema>>,
+}
+
+/// What became of the other archive's days.
+#[derive(Default)]
+pub struct TakenDays {
+    /// The days that changed, with their counts.
+    pub changed: Vec<(DayEntry, RunCounts)>,
+    /// Of all days.
+    pub counts: RunCounts,
+    pub leaves: LeafCounts,
+    /// Rows that the other archive has.
+    pub rows: u64,
+    /// Bytes of the files that they were read from.
+    pub bytes: u64,
+}
+
+/// Merges all days that the other archive has files of; `None` if it was asked to stop.
+///
+/// # Errors
+/// Files of either archive that are not as its ledger says; a disk that can't be written.
+pub fn take_days(here: Here<'_>, other: &Other, stop: &dyn Fn() -> bool) -> Result<Option<TakenDays>> {
+    let mut taken = TakenDays::default();
+    let state = here.store.state();
+    for entry in other.state().days.values().filter(|entry| entry.has_file()) {
+        if stop() {
+            return Ok(None);
+        }
+        taken.rows += entry.rows;
+        let before = state.days.get(&(entry.measurement.clone(), entry.day.clone()));
+        let written = match before.is_some_and(|before| has_the_same_file(before, entry)) {
+            true => all_there(entry),
+            false => {
+                let read = entry.parquet.as_ref().or(entry.csv.as_ref());
+                taken.bytes += read.map_or(0, |file| file.bytes);
+                here.take_day(other, entry, before)?
+            }
+        };
+        taken.counts += written.counts;
+        taken.leaves += written.leaves;
+        if let Some(entry) = written.entry {
+            here.console.detail(format_args!(
+                "{} {}: {} leaves encoded, {} copied",
+                escaped(&entry.measurement),
+                entry.day,
+                written.leaves.encoded,
+                written.leaves.copied
+            ));
+            taken.changed.push((entry, written.counts));
+        }
+    }
+    Ok(Some(taken))
+}
+
+/// Refuses rows of days that were pruned here: there is nothing left to merge them with, and no line that could be a reject.
+///
+/// # Errors
+/// The other archive has files of such a day.
+pub fn refuse_pruned(here: &State, other: &Other) -> Result<()> {
+    let in_the_way = |entry: &&DayEntry| {
+        let here = here.days.get(&(entry.measurement.clone(), entry.day.clone()));
+        entry.has_file() && here.is_some_and(|here| !here.has_file())
+    };
+    match other.state().days.values().find(in_the_way) {
+        None => Ok(()),
+        Some(entry) => Err(Error::new(
+            format_args!("{} {}", escaped(&entry.measurement), entry.day),
+            format_args!(
+                "was pruned here, but {} has {} of it",
+                other.name(),
+                counted(entry.rows, "row")
+            ),
+        )
+        .hint("nothing was merged, so that nothing is lost unseen; prune that archive as well, then merge it")),
+    }
+}
+
+impl Here<'_> {
+    fn take_day(self, other: &Other, entry: &DayEntry, before: Option<&DayEntry>) -> Result<WrittenEntry> {
+        let schema = &self.schemas[&entry.measurement];
+        let formats = self.store.settings().formats;
+        let context = DayContext {
+            locate: &|target| self.store.path(target),
+            zone: self.zone,
+            time_unit: self.store.settings().time_unit,
+            formats: match before {
+                Some(_) => kept_formats(formats, before),
+                None => new_formats(formats, other.settings().formats, entry),
+            },
+            leaf_size: self.leaf_size,
+        };
+        let locate = |target: &str| other.locate(target);
+        let there = other.context(&locate, self.zone, self.leaf_size);
+        let own = &other.schemas()[&entry.measurement];
+        if before.is_none()
+            && let Some(copied) = copy_day(context, there, self.staging, own, schema, entry)?
+        {
+            return Ok(copied);
+        }
+        let (table, day) = as_new_rows(there, own, schema, entry)?;
+        let mut days = split_days(&table, self.zone)?;
+        match (days.remove(&day), days.is_empty()) {
+            (Some(entries), true) => write_day(context, self.staging, &table, day, entries, before),
+            _ => Err(Error::new(
+                format_args!("{} {}", escaped(&entry.measurement), entry.day),
+                format_args!("has rows in {} that are not of this day", other.name()),
+            )
+            .hint("nothing was changed; run `diurnal verify` on that archive")),
+        }
+    }
+}
+
+/// The rows of another archive's day as new rows of this one: all of them at once, in the columns that both have together.
+fn as_new_rows(
+    there: DayContext<'_>,
+    own: &MeasurementSchema,
+    schema: &Arc<MeasurementSchema>,
+    entry: &DayEntry,
+) -> Result<(SettledTable, Day)> {
+    let leaves = read_day(there, own, entry)?;
+    let OldDay { series, batches } = OldDay::new(schema, &leaves)?;
+    let table = SettledTable {
+        schema: Arc::clone(schema),
+        series,
+        batches,
+    };
+    Ok((table, entry.day.parse()?))
+}
+
+/// The files that a day gets which this archive does not have yet: what was pruned there stays so.
+fn new_formats(here: Formats, there: Formats, entry: &DayEntry) -> Formats {
+    let kept = Formats {
+        parquet: here.parquet && (entry.parquet.is_some() || !there.parquet),
+        csv: here.csv && (entry.csv.is_some() || !there.csv),
+    };
+    match kept.parquet || kept.csv {
+        true => kept,
+        false => here,
+    }
+}
+
+/// Whether the day has a file of the same bytes in both archives, so that it has the same rows.
+fn has_the_same_file(here: &DayEntry, there: &DayEntry) -> bool {
+    let pieces = |entry: &DayEntry, of: fn(&Leaf) -> &Option<Piece>| -> Vec<Option<Piece>> {
+        entry.leaves.iter().map(|leaf| of(leaf).clone()).collect()
+    };
+    let same = |file: fn(&DayEntry) -> &Option<DayFileEntry>, piece: fn(&Leaf) -> &Option<Piece>| match (
+        file(here),
+        file(there),
+    ) {
+        (Some(a), Some(b)) => (a.bytes, &a.rest) == (b.bytes, &b.rest) && pieces(here, piece) == pieces(there, piece),
+        _ => false,
+    };
+    same(|entry| &entry.parquet, |leaf| &leaf.parquet) || same(|entry| &entry.csv, |leaf| &leaf.csv)
+}
+
+/// What becomes of a day of which this archive has every row.
+fn all_there(entry: &DayEntry) -> WrittenEntry {
+    WrittenEntry {
+        entry: None,
+        counts: RunCounts {
+            folded: entry.rows,
+            ..RunCounts::default()
+        },
+        leaves: LeafCounts::default(),
+    }
+}

@@ -54,7 +54,6 @@ pub fn take_days(here: Here<'_>, other: &Other, stop: &dyn Fn() -> bool) -> Resu
         if stop() {
             return Ok(None);
         }
-        taken.rows += entry.rows;
         let before = state.days.get(&(entry.measurement.clone(), entry.day.clone()));
         let written = match before.is_some_and(|before| has_the_same_file(before, entry)) {
             true => all_there(entry),
@@ -64,6 +63,12 @@ pub fn take_days(here: Here<'_>, other: &Other, stop: &dyn Fn() -> bool) -> Resu
                 here.take_day(other, entry, before)?
             }
         };
+        let rows = written.counts.points + written.counts.folded;
+        if rows != entry.rows {
+            let problem = format!("has {rows} rows in {}, its ledger says {}", other.name(), entry.rows);
+            return Err(wrong_day(entry, &problem));
+        }
+        taken.rows += rows;
         taken.counts += written.counts;
         taken.leaves += written.leaves;
         if let Some(entry) = written.entry {
@@ -76,6 +81,14 @@ pub fn take_days(here: Here<'_>, other: &Other, stop: &dyn Fn() -> bool) -> Resu
             ));
             taken.changed.push((entry, written.counts));
         }
+    }
+    if let pruned @ 1.. = other.state().pruned_days().count() {
+        let days = counted(pruned as u64, "day");
+        let were = if pruned == 1 { "was" } else { "were" };
+        here.console.note(format_args!(
+            "{days} of {} {were} pruned there: nothing is left to merge",
+            other.name()
+        ));
     }
     Ok(Some(taken))
 }
@@ -105,7 +118,15 @@ pub fn refuse_pruned(here: &State, other: &Other) -> Result<()> {
 
 impl Here<'_> {
     fn take_day(self, other: &Other, entry: &DayEntry, before: Option<&DayEntry>) -> Result<WrittenEntry> {
-        let schema = &self.schemas[&entry.measurement];
+        let (Some(schema), Some(own)) = (
+            self.schemas.get(&entry.measurement),
+            other.schemas().get(&entry.measurement),
+        ) else {
+            return Err(wrong_day(
+                entry,
+                &format!("has no schema on record in {}", other.name()),
+            ));
+        };
         let formats = self.store.settings().formats;
         let context = DayContext {
             locate: &|target| self.store.path(target),
@@ -119,7 +140,6 @@ impl Here<'_> {
         };
         let locate = |target: &str| other.locate(target);
         let there = other.context(&locate, self.zone, self.leaf_size);
-        let own = &other.schemas()[&entry.measurement];
         if before.is_none()
             && let Some(copied) = copy_day(context, there, self.staging, own, schema, entry)?
         {
@@ -129,13 +149,17 @@ impl Here<'_> {
         let mut days = split_days(&table, self.zone)?;
         match (days.remove(&day), days.is_empty()) {
             (Some(entries), true) => write_day(context, self.staging, &table, day, entries, before),
-            _ => Err(Error::new(
-                format_args!("{} {}", escaped(&entry.measurement), entry.day),
-                format_args!("has rows in {} that are not of this day", other.name()),
-            )
-            .hint("nothing was changed; run `diurnal verify` on that archive")),
+            _ => Err(wrong_day(
+                entry,
+                &format!("has rows in {} that are not of this day", other.name()),
+            )),
         }
     }
+}
+
+fn wrong_day(entry: &DayEntry, problem: &str) -> Error {
+    Error::new(format_args!("{} {}", escaped(&entry.measurement), entry.day), problem)
+        .hint("nothing was changed; run `diurnal verify` on that archive")
 }
 
 /// The rows of another archive's day as new rows of this one: all of them at once, in the columns that both have together.

@@ -90,13 +90,15 @@ impl Merger {
             Some(first) if !exists => first.requested(),
             _ => Requested::default(),
         };
-        let look = Store::dry_run(&settings.archive, &requested)?;
-        check(&look, &others, &settings)?;
         let store = match settings.dry_run {
-            true => look,
-            false => Store::open(&settings.archive, &requested)?,
+            true => Store::dry_run(&settings.archive, &requested)?,
+            false => {
+                if !exists {
+                    check(&Store::dry_run(&settings.archive, &requested)?, &others, &settings)?;
+                }
+                Store::open(&settings.archive, &requested)?
+            }
         };
-        // Once more, now that no other run can change it.
         let order = check(&store, &others, &settings)?;
         let mut others: Vec<Option<Other>> = others.into_iter().map(Some).collect();
         Ok(Self {

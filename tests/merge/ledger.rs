@@ -5,10 +5,12 @@ use diurnal::store::record::{LastMessage, SourceRange};
 
 use super::world::{BOTH, World, every_byte, range};
 use crate::support::digest::day_files;
+use crate::support::duckdb::DuckDb;
 use crate::support::embedded::Embedded;
 use crate::support::folder::Folder;
 use crate::support::lines;
 use crate::support::produce::Record;
+use crate::support::root;
 use crate::support::run::{Diurnal, diurnal};
 
 const LINES: [&str; 2] = [
@@ -170,7 +172,7 @@ fn archive_goes_on_with_the_topic_where_the_merge_ended() {
     };
     let folder = Folder::new();
     send(&sent[..100]);
-    archive(&folder, &broker, "early").run().expect_code(0);
+    archive(&folder, &broker, "archive").run().expect_code(0);
     archive(&folder, &broker, "late")
         .args(["--from", "latest"])
         .run()
@@ -182,33 +184,32 @@ fn archive_goes_on_with_the_topic_where_the_merge_ended() {
         (&100.into(), &150.into())
     );
 
-    let report = diurnal(&folder, "merge").args(["--archive", "early", "late"]).report(0);
+    let report = diurnal(&folder, "merge").arg("late").report(0);
     assert_eq!(
         report["partitions"],
         serde_json::json!([{"topic": "t", "partition": 0, "first": 100, "next": 250, "messages": 150, "gaps": 0, "lost": 0}])
     );
-    let status = diurnal(&folder, "status")
-        .args(["--archive", "early"])
-        .run()
-        .expect_code(0);
-    let json = diurnal(&folder, "status")
-        .args(["--archive", "early", "--json"])
-        .run()
-        .json();
-    assert_eq!(json["partitions"][0]["next"], 250, "{}", status.stdout);
+    let status = diurnal(&folder, "status").arg("--json").run().expect_code(0).json();
+    assert_eq!(status["partitions"][0]["next"], 250);
 
     send(&sent[250..]);
-    let report = archive(&folder, &broker, "early").report(0);
+    let report = archive(&folder, &broker, "archive").report(0);
     let read = &report["partitions"][0];
     assert_eq!(
         (&read["first"], &read["next"], &read["messages"]),
         (&250.into(), &360.into(), &110.into())
     );
     folder.write("all.lp", lines::file_of(&sent));
-    diurnal(&folder, "import").arg("all.lp").run().expect_code(0);
-    assert_eq!(day_files(&folder.join("early")), day_files(&folder.archive()));
-    diurnal(&folder, "verify")
-        .args(["--archive", "early"])
+    diurnal(&folder, "import")
+        .args(["--archive", "whole", "all.lp"])
         .run()
         .expect_code(0);
+    assert_eq!(day_files(&folder.archive()), day_files(&folder.join("whole")));
+    diurnal(&folder, "verify").run().expect_code(0);
+    if let Some(duckdb) = DuckDb::get() {
+        let told = duckdb.run_file(folder.path(), &root().join("queries/ledger.sql"));
+        let ranges: Vec<&str> = told.lines().filter(|line| line.contains("│ t ")).collect();
+        assert_eq!(ranges.len(), 3, "{told}");
+        assert!(ranges[1].contains("│ late"), "{told}");
+    }
 }

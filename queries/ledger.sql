@@ -15,6 +15,9 @@ from read_json('archive/_diurnal/ledger-*.jsonl', format = 'newline_delimited', 
                                   "next" BIGINT, messages UBIGINT, gaps UBIGINT, lost UBIGINT)[],
                    replayed STRUCT(cluster_id VARCHAR, topic_id VARCHAR, topic VARCHAR, partition INTEGER, first BIGINT,
                                    "next" BIGINT, messages UBIGINT, gaps UBIGINT, lost UBIGINT)[],
+                   merged STRUCT(archive VARCHAR, commits UBIGINT,
+                                 sources STRUCT(cluster_id VARCHAR, topic_id VARCHAR, topic VARCHAR, partition INTEGER, first BIGINT,
+                                                "next" BIGINT, messages UBIGINT, gaps UBIGINT, lost UBIGINT)[])[],
                    inputs STRUCT(path VARCHAR, bytes UBIGINT)[],
                    days STRUCT(measurement VARCHAR, "day" VARCHAR, "rows" UBIGINT, parquet STRUCT(bytes UBIGINT),
                                csv STRUCT(bytes UBIGINT))[],
@@ -30,8 +33,12 @@ select "commit".id as "commit",
 from commits
 order by "commit".id;
 
-select "commit", replayed, unnest(source)
-from (select "commit".id as "commit", false as replayed, unnest("commit".sources) as source from commits
+-- merged_from: read by that archive, whose ranges may overlap with those read here.
+select "commit", replayed, unnest(source), merged_from
+from (select "commit".id as "commit", false as replayed, unnest("commit".sources) as source, null as merged_from from commits
       union all
-      select "commit".id, true, unnest("commit".replayed) from commits)
-order by "commit", source.topic, source.partition;
+      select "commit".id, true, unnest("commit".replayed), null from commits
+      union all
+      select "commit", false, unnest(merged.sources), merged.archive
+      from (select "commit".id as "commit", unnest("commit".merged) as merged from commits))
+order by "commit", source.topic, source.partition, source.first;

@@ -72,6 +72,14 @@ pub enum Command {
         diurnal rejects --retry"
     )]
     Rejects(RejectsArgs),
+    /// Merge other archives into this one: rows, columns, rejects, and how far each partition was read
+    #[command(
+        after_help = "Examples:\n  diurnal merge /mnt/web-01/archive /mnt/web-02/archive\n  \
+        diurnal merge --archive all first-half second-half --dry-run\n\n\
+        The archive is made if there is none. The others are only read; runs may go on with them meanwhile. Each is merged whole or not \
+        at all, and a merge of what is there already changes nothing."
+    )]
+    Merge(MergeArgs),
     /// Remove old files, on the ledger's record
     #[command(
         after_help = "Example:\n  diurnal prune --csv-older-than 90d --rejects-older-than 52w --dry-run\n\n\
@@ -262,6 +270,20 @@ pub struct RejectsArgs {
     /// Lines to show, the newest first; all are counted
     #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "retry")]
     pub limit: usize,
+}
+
+/// Flags of `diurnal merge`.
+#[derive(Args, Clone, Debug)]
+pub struct MergeArgs {
+    /// Folders of other archives
+    #[arg(required = true, value_name = "OTHER")]
+    pub others: Vec<PathBuf>,
+    /// Merge although this topic was deleted and made again between what the archives have read of it; may be given several times
+    #[arg(long, value_name = "TOPIC", value_delimiter = ',')]
+    pub accept_recreated: Vec<String>,
+    /// Say what would change, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Flags of `diurnal prune`.

@@ -10,7 +10,7 @@ pub use self::kafka::{follow_every, kafka_settings};
 pub use self::memory::Memory;
 
 use crate::calendar::parse_instant;
-use crate::cli::{ArchiveArgs, DEFAULT_COMMIT_EVERY, FormatName, ImportArgs, IngestArgs, PruneArgs};
+use crate::cli::{ArchiveArgs, DEFAULT_COMMIT_EVERY, FormatName, ImportArgs, IngestArgs, MergeArgs, PruneArgs};
 use crate::error::{Error, Result};
 use crate::format::Formats;
 use crate::lineproto::Precision;
@@ -144,6 +144,31 @@ impl IngestSettings {
     /// A flag whose value makes no sense.
     pub fn for_archive(archive: &Path, args: &ArchiveArgs) -> Result<Self> {
         Self::new(archive, &args.ingest, None)
+    }
+}
+
+/// Settings of `diurnal merge`.
+#[derive(Clone, Debug)]
+pub struct MergeSettings {
+    /// The archive's folder.
+    pub archive: PathBuf,
+    /// Folders of the archives that are merged into it.
+    pub others: Vec<PathBuf>,
+    /// Topics that were deleted and made again, and are to be merged nevertheless.
+    pub accept_recreated: Vec<String>,
+    /// Say what would change, and write nothing.
+    pub dry_run: bool,
+}
+
+impl MergeSettings {
+    /// What was typed needs no more than to be put together.
+    pub fn new(archive: &Path, args: &MergeArgs) -> Self {
+        Self {
+            archive: archive.to_owned(),
+            others: args.others.clone(),
+            accept_recreated: args.accept_recreated.clone(),
+            dry_run: args.dry_run,
+        }
     }
 }
 

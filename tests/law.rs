@@ -18,7 +18,7 @@ use crate::support::folder::in_memory;
 use crate::support::long;
 
 /// Leaves in these tests are small, so that a handful of points fills many of them.
-const LEAF_SIZE: LeafSize = LeafSize {
+pub const LEAF_SIZE: LeafSize = LeafSize {
     rows: 4,
     cells: LEAF_CELLS,
 };
@@ -53,7 +53,7 @@ pub const FIRST: [&str; 2] = [
 ];
 
 /// A line of either measurement, with values from small sets so that points meet, agree and contradict each other.
-fn line() -> impl Strategy<Value = String> {
+pub fn line() -> impl Strategy<Value = String> {
     const NOON: i64 = 1_592_568_000_000_000_000;
     const MIDNIGHT: i64 = 1_592_611_200_000_000_000;
     let head = prop_oneof![

@@ -15,6 +15,7 @@ mod late;
 mod law;
 mod lineproto;
 mod lock;
+mod merge;
 mod prune;
 mod queries;
 mod rejects;

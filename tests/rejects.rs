@@ -189,7 +189,7 @@ fn a_retry_of_what_still_does_not_fit_changes_no_byte() {
 
 /// An archive whose rejects a newer diurnal takes: two of its three stored lines are good ones by now. One has no time, and gets
 /// the one that it would have got then; one counts in seconds.
-fn outdated() -> Folder {
+pub fn outdated() -> Folder {
     let folder = Folder::new();
     folder.write("good.lp", GOOD);
     folder.write(
@@ -223,7 +223,7 @@ fn outdated() -> Folder {
 }
 
 /// What the archive holds once they went in.
-fn whole() -> Folder {
+pub fn whole() -> Folder {
     let folder = Folder::new();
     folder.write(
         "all.lp",

@@ -284,13 +284,14 @@ impl Archiver {
                     retried,
                     replayed: again.iter().filter(|range| range.next > range.first).cloned().collect(),
                     reject_kinds,
+                    merged: Vec::new(),
                 };
                 staging.commit(commit.clone())?;
                 self.console
                     .detail(format_args!("commit {}: {} day files", commit.id, commit.days.len()));
                 self.report
                     .add_days(days.iter().map(|(entry, counts)| (entry, counts.points, counts.folded)));
-                self.say_kinds(&commit.reject_kinds);
+                say_kinds(self.console, &self.store, self.settings.dry_run, &commit.reject_kinds);
             }
             for schema in settled.rows.schemas() {
                 self.archived.insert(schema.measurement.clone(), Arc::clone(schema));
@@ -429,23 +430,23 @@ impl Archiver {
         let seen = &state.reject_kinds;
         kinds.into_iter().filter(|kind| !seen.contains(kind)).collect()
     }
+}
 
-    /// A new kind of reject is worth a word even with `-q`: cron then mails it, once.
-    fn say_kinds(&self, kinds: &[RejectKind]) {
-        for kind in kinds {
-            let column = match (&kind.measurement, &kind.column) {
-                (Some(measurement), Some(column)) => format!(" in {}", escaped(&format!("{measurement}.{column}"))),
-                _ => String::new(),
-            };
-            let kept = match self.settings.dry_run {
-                true => "would be kept",
-                false => "are kept",
-            };
-            self.console.always(format_args!(
-                "diurnal: new kind of reject: {}{column}; such lines {kept} in {}",
-                kind.reason,
-                self.store.dir().join(paths::PRIVATE).join("rejects").display()
-            ));
-        }
+/// A new kind of reject is worth a word even with `-q`: cron then mails it, once.
+pub(super) fn say_kinds(console: Console, store: &Store, dry_run: bool, kinds: &[RejectKind]) {
+    for kind in kinds {
+        let column = match (&kind.measurement, &kind.column) {
+            (Some(measurement), Some(column)) => format!(" in {}", escaped(&format!("{measurement}.{column}"))),
+            _ => String::new(),
+        };
+        let kept = match dry_run {
+            true => "would be kept",
+            false => "are kept",
+        };
+        console.always(format_args!(
+            "diurnal: new kind of reject: {}{column}; such lines {kept} in {}",
+            kind.reason,
+            store.dir().join(paths::PRIVATE).join("rejects").display()
+        ));
     }
 }

@@ -8,6 +8,7 @@ mod commit_rows;
 mod day_file;
 mod demo;
 mod import;
+mod merge;
 mod prune;
 mod rejects;
 mod schema;
@@ -18,6 +19,7 @@ mod verify;
 
 pub use archiver::Archiver;
 pub use day_file::LeafCounts;
+pub use merge::Merger;
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -49,6 +51,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Status => ("status", status::run(console, archive)),
         Command::Rejects(args) => ("rejects", rejects::run(console, archive, args)),
         Command::Schema(args) => ("schema", schema::run(console, archive, args)),
+        Command::Merge(args) => ("merge", merge::run(console, archive, args)),
         Command::Prune(args) => ("prune", prune::run(console, archive, args)),
         Command::Backup(args) => ("backup", backup::run(console, archive, args)),
         Command::Demo(args) => ("demo", demo::run(console, given, args)),

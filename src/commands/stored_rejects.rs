@@ -205,19 +205,23 @@ pub fn went_in(driven: &[Driven], rejects: &mut [RejectedLine]) -> Vec<Retried> 
     }
     let mut files: Vec<Retried> = Vec::new();
     for (stored, _) in driven.iter().zip(waits).filter(|(_, waits)| !waits) {
-        let number = stored.place.number;
-        match files.last_mut().filter(|file| file.path == stored.place.path) {
-            Some(file) => match file.lines.last_mut().filter(|(_, last)| last + 1 == number) {
-                Some((_, last)) => *last = number,
-                None => file.lines.push((number, number)),
-            },
-            None => files.push(Retried {
-                path: stored.place.path.clone(),
-                lines: vec![(number, number)],
-            }),
-        }
+        add_line(&mut files, &stored.place.path, stored.place.number);
     }
     files
+}
+
+/// Adds a line to those that are archived by now. Lines of one file come one after the other, ascending.
+pub fn add_line(files: &mut Vec<Retried>, path: &str, number: u64) {
+    match files.last_mut().filter(|file| file.path == path) {
+        Some(file) => match file.lines.last_mut().filter(|(_, last)| last + 1 == number) {
+            Some((_, last)) => *last = number,
+            None => file.lines.push((number, number)),
+        },
+        None => files.push(Retried {
+            path: path.to_owned(),
+            lines: vec![(number, number)],
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod leaves;
 mod old;
 mod run;
 
-pub use check::row_order;
+pub use check::{PointCounter, row_order};
 pub use days::{Entry, entries_of, split_days};
 pub use leaves::{LEAF_CELLS, LEAF_ROWS, LeafSize, OldLeaf, OldSlice, Slice, divide, divide_old, share_in};
 pub use old::OldDay;

@@ -1,4 +1,4 @@
-//! The run report: `--json` of `archive` and `import`.
+//! The run report: `--json` of `archive`, `import` and `merge`.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ impl Outcome {
 /// What a run did.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RunReport {
-    /// `archive`, `import` or `demo`.
+    /// `archive`, `import`, `merge` or `demo`.
     pub command: &'static str,
     /// How it ended.
     pub outcome: Outcome,
@@ -54,7 +54,7 @@ pub struct RunReport {
     /// Whether it read once more what was archived before; `partitions` say what it read, and the archive's `next` stayed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub replay: bool,
-    /// Lines read: blank lines and comments are none.
+    /// Lines read: blank lines and comments are none. Of `merge`, the rows and waiting rejects of the other archives.
     pub lines: u64,
     /// Points that are new in the archive.
     pub points: u64,
@@ -67,13 +67,13 @@ pub struct RunReport {
     /// Those of them that were on record already: a replay, or the same file once more.
     #[serde(skip_serializing_if = "is_zero")]
     pub rejected_again: u64,
-    /// Bytes of line protocol read, uncompressed.
+    /// Bytes of line protocol read, uncompressed. Of `merge`, of the day files that rows were read from.
     pub bytes_in: u64,
     /// Seconds from the opening of the archive to the end.
     pub elapsed_s: f64,
     /// Days that the run wrote, with the rows they have now.
     pub days: Vec<DayReport>,
-    /// What was read of each Kafka partition; empty for `import`.
+    /// What was read of each Kafka partition; empty for `import`. Of `merge`, the ranges that another archive had read and this one not.
     pub partitions: Vec<PartitionReport>,
     /// The first rejects, [`SHOWN_REJECTS`] at most.
     pub rejects: Vec<RejectReport>,

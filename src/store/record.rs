@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Commit {
     /// 1, 2, 3, ...: also the name of the staging folder.
     pub id: u64,
-    /// The command that made it: `archive`, `import`, `rejects`, `prune`.
+    /// The command that made it: `archive`, `import`, `rejects`, `prune`, `merge`.
     pub command: String,
     /// How far each Kafka partition was read. Empty for `import` and for a replay.
     pub sources: Vec<SourceRange>,
@@ -32,6 +32,22 @@ pub struct Commit {
     /// Kinds of rejects that no commit before this one had.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reject_kinds: Vec<RejectKind>,
+    /// Other archives that this commit took over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merged: Vec<Merged>,
+}
+
+/// Another archive, whose rows, columns and rejects became this one's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merged {
+    /// Its path as it was given; information only.
+    pub archive: String,
+    /// The last of its commits that was taken over.
+    pub commits: u64,
+    /// The ranges that it had read and this archive had not, or not all of. They may overlap with what this one had, so they are told
+    /// as they were read there; with it they leave no hole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceRange>,
 }
 
 /// What rejects have in common that are worth telling a person once.

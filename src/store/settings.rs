@@ -213,7 +213,8 @@ fn checksum(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
-fn unit_name(unit: TimeUnit) -> &'static str {
+/// How `archive.toml` and the flag write a unit.
+pub fn unit_name(unit: TimeUnit) -> &'static str {
     match unit {
         TimeUnit::Ns => "ns",
         TimeUnit::Us => "us",

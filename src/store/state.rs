@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::disk::Disk;
 use super::hash;
+use super::read_ranges::{ReadRanges, imbalance};
 use super::record::{Commit, Counts, DayEntry, DayFileEntry, FileEntry, Piece, RejectKind, Retried, SourceRange};
 
 /// A partition as the ledger tells it from all others.
@@ -39,6 +40,8 @@ pub struct State {
     pub days: BTreeMap<(String, String), DayEntry>,
     /// The last range of each partition; its `next` is where the next run goes on.
     pub sources: BTreeMap<SourceKey, SourceRange>,
+    /// All that was read of each partition, here or by archives that were merged into this one.
+    pub read: BTreeMap<SourceKey, ReadRanges>,
     /// The current schema and reject files, by path relative to the archive.
     pub files: BTreeMap<String, FileEntry>,
     /// Number of commits, which is the id of the last one; 0 in a new archive.
@@ -77,7 +80,16 @@ impl State {
             self.days.insert((day.measurement.clone(), day.day.clone()), day);
         }
         for range in commit.sources {
-            self.sources.insert(SourceKey::from(&range), range);
+            let key = SourceKey::from(&range);
+            self.read.entry(key.clone()).or_default().add(range.clone());
+            self.sources.insert(key, range);
+        }
+        for range in commit.merged.into_iter().flat_map(|merged| merged.sources) {
+            let key = SourceKey::from(&range);
+            self.read.entry(key.clone()).or_default().add(range.clone());
+            if self.sources.get(&key).is_none_or(|known| known.next < range.next) {
+                self.sources.insert(key, range);
+            }
         }
         self.reject_kinds.extend(commit.reject_kinds);
         for file in commit.files {
@@ -148,7 +160,9 @@ impl State {
             ));
         }
         for Retried { path, lines } in &commit.retried {
-            if !self.files.contains_key(path) {
+            // A merge brings rejects that had been driven again where they come from.
+            let brought = commit.files.iter().any(|file| file.path == *path);
+            if !self.files.contains_key(path) && !brought {
                 found.push(format!("rejects of {path} were driven again, which is on no record"));
             }
             let known =
@@ -169,31 +183,42 @@ impl State {
                     range.first, before.next
                 ));
             }
-            found.extend(imbalance(range));
+            found.extend(imbalance(range).map(|problem| format!("{name}: {problem}")));
             if !seen.insert(key) {
                 found.push(format!("{name} is there twice"));
             }
         }
-        found.extend(commit.replayed.iter().filter_map(imbalance));
+        for range in &commit.replayed {
+            let name = format!("topic {} partition {}, replayed", range.topic, range.partition);
+            found.extend(imbalance(range).map(|problem| format!("{name}: {problem}")));
+        }
+        found.extend(self.wrong_merges(commit));
         found
     }
 }
 
-/// Where the offsets of a range are not what was read or is known not to be there.
-fn imbalance(range: &SourceRange) -> Option<String> {
-    let covered = [range.messages, range.gaps, range.lost]
-        .map(i128::from)
-        .iter()
-        .sum::<i128>();
-    (i128::from(range.next) - i128::from(range.first) != covered).then(|| {
-        format!(
-            "topic {} partition {}: offsets {} to {} are not {} messages + {} gaps + {} lost",
-            range.topic, range.partition, range.first, range.next, range.messages, range.gaps, range.lost
-        )
-    })
-}
-
 impl State {
+    /// What does not balance in ranges that other archives read, and where they leave a hole.
+    fn wrong_merges(&self, commit: &Commit) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut by_source: BTreeMap<SourceKey, Vec<&SourceRange>> = BTreeMap::new();
+        for range in commit.merged.iter().flat_map(|merged| &merged.sources) {
+            let name = format!("topic {} partition {}, merged", range.topic, range.partition);
+            found.extend(imbalance(range).map(|problem| format!("{name}: {problem}")));
+            by_source.entry(SourceKey::from(range)).or_default().push(range);
+        }
+        for (key, ranges) in by_source {
+            let here = self.read.get(&key).into_iter().flat_map(ReadRanges::iter);
+            if let Some(hole) = ReadRanges::hole(here.chain(ranges)) {
+                found.push(format!(
+                    "topic {} partition {}, merged: a hole, nobody read the offsets {} to {}",
+                    key.topic, key.partition, hole.start, hole.end
+                ));
+            }
+        }
+        found
+    }
+
     /// Where what a commit removes, and what is on record after it, do not go together.
     fn wrong_removals(&self, commit: &Commit) -> Vec<String> {
         let mut found = Vec::new();

@@ -6,13 +6,13 @@ use rayon::prelude::*;
 
 use super::new_rows::NewRows;
 use super::plan::{Part, Plan};
-use super::recorded::RecordedDay;
+use super::recorded::{RecordedDay, share_of};
 use super::writer::{DayWriter, LeafCounts};
 use super::{DayContext, WrittenEntry};
 use crate::calendar::Day;
 use crate::encode::{EncodedLeaf, LeafEncoder, LeafRows, WideLeaf, Widening};
 use crate::error::Result;
-use crate::order::{DayColumns, OldDay, RunCounts, SortedRun, share_in};
+use crate::order::{DayColumns, OldDay, RunCounts, SortedRun};
 use crate::store::Staging;
 use crate::store::record::{DayEntry, Leaf};
 use crate::table::SettledTable;
@@ -292,10 +292,4 @@ fn span(parts: &[Part]) -> Range<i128> {
         [one] => one.slice.time.clone(),
         [] => 0..0,
     }
-}
-
-/// About how many rows a leaf has in a span of time; 0 only where there is none.
-fn share_of(leaf: &Leaf, time: &Range<i128>) -> f64 {
-    let rows = usize::try_from(leaf.rows).unwrap_or(usize::MAX);
-    share_in(rows, leaf.first, leaf.last, time)
 }

@@ -1,6 +1,7 @@
 //! One day of one measurement: new rows merged with what its files hold, and staged. Leaves that the new rows leave as they are get
 //! copied as bytes; the others are read, merged and encoded on all cores.
 
+mod copy;
 mod large;
 mod merge;
 mod new_rows;
@@ -10,7 +11,8 @@ mod writer;
 
 use std::path::PathBuf;
 
-pub use self::new_rows::NewRows;
+pub use self::copy::copy_day;
+pub use self::new_rows::{NewRows, OtherDay};
 pub use self::plan::BYTES_PER_CELL;
 pub use self::writer::LeafCounts;
 

@@ -11,7 +11,7 @@ use crate::encode::{
 };
 use crate::error::{Error, Result};
 use crate::format::Formats;
-use crate::order::OldLeaf;
+use crate::order::{OldLeaf, share_in};
 use crate::store::record::{DayEntry, Leaf};
 use crate::store::{RecordedFile, StagedFile};
 use crate::table::schema::{Column, MeasurementSchema};
@@ -212,4 +212,10 @@ impl RecordedCsv<'_> {
         let text = Cursor::new(&self.header[..]).chain(Cursor::new(lines));
         CsvDay::open(text, self.file.path(), &entry.measurement, known, context.time_unit)
     }
+}
+
+/// About how many rows a leaf has in a span of time; 0 only where there is none.
+pub fn share_of(leaf: &Leaf, time: &Range<i128>) -> f64 {
+    let rows = usize::try_from(leaf.rows).unwrap_or(usize::MAX);
+    share_in(rows, leaf.first, leaf.last, time)
 }

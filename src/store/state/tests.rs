@@ -1,5 +1,6 @@
 //! Adding up commits, and what does not balance.
 
+use super::super::record::Merged;
 use super::*;
 
 fn range(first: i64, next: i64, messages: u64) -> SourceRange {
@@ -208,4 +209,64 @@ fn what_a_replay_read_moves_nothing_and_balances_too() {
     assert!(found[0].contains("offsets 0 to 10 are not 9 messages"), "{found:?}");
     state.apply(replay(vec![range(20, 30, 10)]));
     assert_eq!(state.sources.values().collect::<Vec<_>>(), [&range(0, 10, 10)]);
+}
+
+#[test]
+fn merged_ranges_move_next_and_may_overlap_but_leave_no_hole() {
+    let merging = |id: u64, ranges: Vec<SourceRange>| Commit {
+        merged: vec![Merged {
+            archive: "other".into(),
+            commits: 1,
+            sources: ranges,
+        }],
+        ..commit(id, vec![])
+    };
+    let mut state = State::default();
+    state.apply(commit(1, vec![range(50, 100, 50)]));
+    let good = merging(2, vec![range(0, 60, 60), range(90, 150, 60)]);
+    assert_eq!(state.imbalances(&good), Vec::<String>::new());
+    let hole = merging(2, vec![range(0, 60, 60), range(110, 150, 40)]);
+    assert_eq!(
+        state.imbalances(&hole),
+        ["topic metrics partition 3, merged: a hole, nobody read the offsets 100 to 110"]
+    );
+    let short = merging(2, vec![range(90, 150, 59)]);
+    assert!(state.imbalances(&short)[0].contains("are not 59 messages"));
+    state.apply(good);
+    assert_eq!(
+        state.sources.values().map(|range| range.next).collect::<Vec<_>>(),
+        [150]
+    );
+    assert_eq!(
+        state.imbalances(&commit(3, vec![range(150, 160, 10)])),
+        Vec::<String>::new()
+    );
+    assert!(state.imbalances(&commit(3, vec![range(100, 160, 60)]))[0].contains("overlap"));
+    // What ends before is kept as read, and moves nothing.
+    state.apply(merging(3, vec![range(0, 20, 20)]));
+    assert_eq!(
+        state.sources.values().map(|range| range.next).collect::<Vec<_>>(),
+        [150]
+    );
+}
+
+#[test]
+fn rejects_may_come_already_driven_again_with_the_file_that_holds_them() {
+    let path = "_diurnal/rejects/000001.jsonl";
+    let bringing = Commit {
+        files: vec![FileEntry {
+            path: path.into(),
+            bytes: 1,
+            hash: String::new(),
+        }],
+        retried: vec![Retried {
+            path: path.into(),
+            lines: vec![(1, 2)],
+        }],
+        ..commit(1, vec![])
+    };
+    let mut state = State::default();
+    assert_eq!(state.imbalances(&bringing), Vec::<String>::new());
+    state.apply(bringing);
+    assert!(state.was_retried(path, 2) && !state.was_retried(path, 3));
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Commit {
     /// 1, 2, 3, ...: also the name of the staging folder.
     pub id: u64,
-    /// The command that made it: `archive`, `import`, `rejects`, `prune`.
+    /// The command that made it: `archive`, `import`, `rejects`, `prune`, `schema`.
     pub command: String,
     /// How far each Kafka partition was read. Empty for `import`.
     pub sources: Vec<SourceRange>,

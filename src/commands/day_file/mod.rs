@@ -10,11 +10,12 @@ use std::path::PathBuf;
 
 use rayon::slice::ParallelSliceMut as _;
 
-pub use self::writer::LeafCounts;
+pub use self::plan::leaves_at_once;
+pub use self::recorded::RecordedDay;
+pub use self::writer::{DayWriter, LeafCounts};
 
 use self::merge::{Job, Merge};
 use self::plan::Plan;
-use self::recorded::RecordedDay;
 use crate::calendar::{Day, Zone};
 use crate::encode::{LeafEncoder, LeafRows};
 use crate::error::Result;

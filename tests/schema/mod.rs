@@ -1,6 +1,7 @@
 //! `diurnal schema`: what the columns of an archive are, schema files that make another archive just like it, and columns that get
 //! another type.
 
+mod columns;
 mod set;
 mod set_law;
 

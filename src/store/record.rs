@@ -31,6 +31,25 @@ pub struct Commit {
     pub reject_kinds: Vec<RejectKind>,
 }
 
+/// What all commits so far add up to: the first record of each segment of the ledger but the first one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Id of the last of these commits.
+    pub commits: u64,
+    /// Sums over them.
+    pub totals: Counts,
+    /// The last range of each partition.
+    pub sources: Vec<SourceRange>,
+    /// The last entry of each measurement and day.
+    pub days: Vec<DayEntry>,
+    /// The current schema and reject files.
+    pub files: Vec<FileEntry>,
+    /// Stored rejects that were driven again and are archived since.
+    pub retried: Vec<Retried>,
+    /// Every kind of reject so far.
+    pub reject_kinds: Vec<RejectKind>,
+}
+
 /// What rejects have in common that are worth telling a person once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RejectKind {

@@ -1,4 +1,6 @@
-//! The ledger of an archive that many commits were made to.
+//! The ledger of an archive that many commits were made to, and archives that other versions of diurnal wrote.
+
+mod versions;
 
 use std::fs;
 

@@ -5,6 +5,7 @@
 -- duckdb -f queries/ledger.sql            from the folder that holds archive/
 
 -- A long catch-up makes long records: the limit is one line's length in bytes.
+-- A ledger of several files has lines in between that hold no commit: what all before add up to.
 create temp view commits as
 select "commit"
 from read_json('archive/_diurnal/ledger-*.jsonl', format = 'newline_delimited', maximum_object_size = 1073741824,
@@ -21,7 +22,8 @@ from read_json('archive/_diurnal/ledger-*.jsonl', format = 'newline_delimited', 
                    inputs STRUCT(path VARCHAR, bytes UBIGINT)[],
                    days STRUCT(measurement VARCHAR, "day" VARCHAR, "rows" UBIGINT, parquet STRUCT(bytes UBIGINT),
                                csv STRUCT(bytes UBIGINT))[],
-                   counts STRUCT(lines UBIGINT, points UBIGINT, folded UBIGINT, conflicts UBIGINT, rejected UBIGINT))'});
+                   counts STRUCT(lines UBIGINT, points UBIGINT, folded UBIGINT, conflicts UBIGINT, rejected UBIGINT))'})
+where "commit" is not null;
 
 select "commit".id as "commit",
        "commit".command as command,

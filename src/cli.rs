@@ -6,6 +6,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::format::TimeUnit;
 use crate::lineproto::Precision;
+use crate::table::schema::ColumnType;
 
 /// Drains Kafka topics of Telegraf metrics into one time-ordered Parquet and CSV file per measurement and day.
 #[derive(Debug, Parser)]
@@ -64,7 +65,7 @@ pub enum Command {
     Verify,
     /// Show the days of the archive and how far each partition was read
     Status,
-    /// Show the columns of the archive, or export them as schema files
+    /// Show the columns of the archive, export them as schema files, or change a column's type
     Schema(SchemaArgs),
     /// List and count the lines that could not be archived; --retry drives them through again
     #[command(
@@ -255,6 +256,31 @@ pub enum SchemaCommand {
         #[arg(short, long, value_name = "DIR")]
         output: Option<PathBuf>,
     },
+    /// Change the type of a field, and rewrite the day files that have it, as one commit
+    #[command(
+        after_help = "Examples:\n  diurnal schema set cpu.usage_idle float\n  diurnal schema set door.level string --dry-run\n\n\
+        Every value has to be the same in the new type; otherwise the first that is not is named, and nothing is changed. \
+        Whole floats fit integers in range, integers that a float holds exactly fit float, everything fits string, and a \
+        string fits the type whose text it is. Afterwards `diurnal rejects --retry` archives the rejects that fit now."
+    )]
+    Set(SchemaSetArgs),
+}
+
+/// Flags of `diurnal schema set`.
+#[derive(Args, Clone, Debug)]
+pub struct SchemaSetArgs {
+    /// The field, by its measurement's name and the column's
+    #[arg(value_name = "MEASUREMENT.COLUMN")]
+    pub column: String,
+    /// The type that it gets
+    #[arg(value_name = "TYPE")]
+    pub ty: ColumnType,
+    /// The measurement, where dots leave it open; the name before TYPE is then the column's alone
+    #[arg(long, value_name = "NAME")]
+    pub measurement: Option<String>,
+    /// Convert and check everything, say what would be rewritten, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Flags of `diurnal rejects`.

@@ -34,7 +34,10 @@ fn expect_done(ran: Ran) -> Ran {
 }
 
 fn import(folder: &Folder) -> Diurnal {
-    diurnal(folder, "import").arg("later.txt")
+    // So few that the ledger of an archive with a commit goes on in another segment.
+    diurnal(folder, "import")
+        .arg("later.txt")
+        .env("DIURNAL_SEGMENT_BYTES", "1")
 }
 
 /// A folder whose archive holds the earlier points.

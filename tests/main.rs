@@ -13,6 +13,7 @@ mod import;
 mod kafka;
 mod late;
 mod law;
+mod ledger;
 mod lineproto;
 mod lock;
 mod merge;

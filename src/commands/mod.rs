@@ -20,6 +20,7 @@ mod verify;
 pub use archiver::Archiver;
 pub use day_file::LeafCounts;
 pub use merge::Merger;
+pub use schema::TypeChange;
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::disk::{Disk, RealDisk};
-use super::ledger::{self, End, Tail};
+use super::ledger::{self, Before, End, Record, Tail};
 use super::manifest::{self, Manifest};
 use super::paths::Layout;
 use super::record::Commit;
+use super::segments;
 use super::settings::ArchiveSettings;
 use super::state::State;
 use crate::error::{Error, Result};
@@ -27,7 +28,8 @@ pub struct Archive {
     pub(super) layout: Layout,
     settings: ArchiveSettings,
     state: State,
-    pub(super) ledger_bytes: u64,
+    /// Up to where its ledger was read.
+    pub(super) end: End,
     pending: Option<Pending>,
 }
 
@@ -85,7 +87,7 @@ impl Archive {
             layout,
             settings,
             state: loaded.state,
-            ledger_bytes: loaded.end.bytes,
+            end: loaded.end,
             pending,
         })
     }
@@ -126,13 +128,40 @@ impl Archive {
     /// # Errors
     /// A ledger that was damaged since it was read, and those of `each`.
     pub fn each_commit(&self, mut each: impl FnMut(Commit) -> Result<()>) -> Result<()> {
-        ledger::scan(&*self.disk, &self.layout.ledger(), |commit| {
-            match commit.id <= self.state.commits {
-                true => each(commit),
-                false => Ok(()),
-            }
-        })
-        .map(|_| ())
+        self.walk(|_, commit| each(commit.clone())).map_err(|(_, error)| error)
+    }
+
+    /// Hands over every commit of every segment in order, with what those before it add up to, up to the last one that this archive
+    /// knows. An error comes with the number of its segment.
+    pub(super) fn walk(&self, mut each: impl FnMut(&State, &Commit) -> Result<()>) -> Result<(), (u32, Error)> {
+        let mut state = State::default();
+        let mut before: Option<End> = None;
+        for segment in 1..=self.end.segment {
+            let path = self.layout.segment(segment);
+            let come_before = before.as_ref().map_or(Before::Nothing, Before::Segment);
+            let read = ledger::scan(&*self.disk, &path, come_before, |record| match record {
+                Record::Commit(commit) if commit.id <= self.state.commits => {
+                    each(&state, &commit)?;
+                    state.apply(*commit);
+                    Ok(())
+                }
+                Record::Commit(_) => Ok(()),
+                Record::State(begun) if *begun == state => Ok(()),
+                Record::State(_) => {
+                    let problem = "it is another state than that which the commits before it add up to";
+                    Err(ledger::corrupt(&path, 1, problem))
+                }
+            });
+            let end = match read {
+                // Only the last line of all can be torn.
+                Ok((_, Tail::Bad { line, problem, .. })) if segment < self.end.segment => {
+                    Err(ledger::corrupt(&path, line, &problem))
+                }
+                read => read.map(|(end, _)| end),
+            };
+            before = Some(end.map_err(|error| (segment, error))?);
+        }
+        Ok(())
     }
 
     /// Whether the archive changed since it was read: what is then found wrong may just be newer.
@@ -140,7 +169,10 @@ impl Archive {
     /// # Errors
     /// The ledger can't be looked at.
     pub fn has_moved_on(&self) -> Result<bool> {
-        let path = self.layout.ledger();
+        if segments::last(&*self.disk, &self.layout)? != self.end.segment {
+            return Ok(true);
+        }
+        let path = self.layout.segment(self.end.segment);
         let found = self
             .disk
             .metadata(&path)
@@ -149,7 +181,7 @@ impl Archive {
             Some(Pending::TornTail { bytes }) => bytes,
             _ => 0,
         };
-        Ok(found.bytes != self.ledger_bytes + torn)
+        Ok(found.bytes != self.end.bytes + torn)
     }
 }
 
@@ -157,7 +189,7 @@ impl Archive {
 pub(super) struct Loaded {
     pub state: State,
     pub end: End,
-    /// The last commit, which may not be completed.
+    /// The last commit, which may not be completed; `None` where the last segment has none yet: it was begun when all before were.
     pub last: Option<Commit>,
     /// Bytes of a torn record behind the last good one.
     pub torn: Option<u64>,
@@ -173,15 +205,24 @@ pub(super) fn load_settings(disk: &dyn Disk, layout: &Layout) -> Result<Option<A
     }
 }
 
-/// Reads the whole ledger and decides whether a bad last line is torn or damaged.
+/// Reads the last segment of the ledger and decides whether a bad last line is torn or damaged.
 pub(super) fn load_ledger(disk: &dyn Disk, layout: &Layout) -> Result<Loaded> {
-    refuse_unknown_segments(disk, layout)?;
-    let path = layout.ledger();
+    let segment = segments::last(disk, layout)?.max(1);
+    let path = layout.segment(segment);
+    let before = match segment {
+        1 => Before::Nothing,
+        later => Before::Unread(later),
+    };
     let mut state = State::default();
-    let mut last = None;
-    let (end, tail) = ledger::scan(disk, &path, |commit| {
-        if let Some(before) = last.replace(commit) {
-            state.apply(before);
+    let mut last: Option<Commit> = None;
+    let (end, tail) = ledger::scan(disk, &path, before, |record| {
+        match record {
+            Record::State(begun) => state = *begun,
+            Record::Commit(commit) => {
+                if let Some(before) = last.replace(*commit) {
+                    state.apply(before);
+                }
+            }
         }
         Ok(())
     })?;
@@ -190,37 +231,17 @@ pub(super) fn load_ledger(disk: &dyn Disk, layout: &Layout) -> Result<Loaded> {
     }
     let torn = match tail {
         Tail::Clean => None,
-        Tail::Bad { bytes, problem } => {
+        Tail::Bad { bytes, line, problem } => {
             // A commit moves files only after its record is durable. Are they all still staged, it never happened.
             let next = end.last + 1;
             let manifest = Manifest::read(disk, layout, next).ok().flatten();
             if !manifest.is_some_and(|manifest| manifest.is_whole(disk, layout)) {
-                return Err(ledger::corrupt(&path, next, &problem));
+                return Err(ledger::corrupt(&path, line, &problem));
             }
             Some(bytes)
         }
     };
     Ok(Loaded { state, end, last, torn })
-}
-
-fn refuse_unknown_segments(disk: &dyn Disk, layout: &Layout) -> Result<()> {
-    let folder = layout.private();
-    let names = disk
-        .list(&folder)
-        .map_err(|error| Error::io(&folder, "list the folder", &error))?;
-    for name in names {
-        if name.as_encoded_bytes().starts_with(ledger::SEGMENT_PREFIX.as_bytes()) && name != ledger::SEGMENT {
-            return Err(Error::damaged(
-                folder.join(&name).display(),
-                format_args!(
-                    "this diurnal knows {} only: the ledger was continued by a later one",
-                    ledger::SEGMENT
-                ),
-            )
-            .hint("use a newer diurnal; nothing was touched"));
-        }
-    }
-    Ok(())
 }
 
 /// Whether the last commit still has a staging folder, and what waits in it.

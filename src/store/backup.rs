@@ -154,7 +154,7 @@ impl Backup {
                 return self.finish(&archive, &done).map(Copied::Whole);
             }
             // A run may be renaming its files just now. What is still wrong when the same ledger is read again is damage.
-            let seen = (archive.ledger_bytes, findings);
+            let seen = (archive.end.clone(), findings);
             if before.as_ref() == Some(&seen) {
                 return Ok(Copied::Damaged(seen.1));
             }
@@ -247,16 +247,12 @@ impl Backup {
         for folder in [partial.staging(), partial.schema(), partial.rejects()] {
             make_folder(disk, &folder)?;
         }
-        let ledger = archive.layout.ledger();
-        let opened = disk
-            .open(&ledger)
-            .map_err(|error| Error::io(&ledger, "open the ledger", &error))?;
-        let mut lines = Vec::new();
-        opened
-            .take(archive.ledger_bytes)
-            .read_to_end(&mut lines)
-            .map_err(|error| Error::io(&ledger, "read the ledger", &error))?;
-        self.write(&partial.ledger(), &lines)?;
+        // Of the segments before the last nothing was read so far.
+        archive.walk(|_, _| Ok(())).map_err(|(_, error)| error)?;
+        let mut ledger_bytes = 0;
+        for segment in 1..=archive.end.segment {
+            ledger_bytes += self.copy_segment(archive, segment)?;
+        }
         failpoint::reach("backup-ledger-copied");
         let mut folders = BTreeSet::from([partial.private(), partial.root().to_path_buf()]);
         for path in done.keys() {
@@ -281,7 +277,9 @@ impl Backup {
         failpoint::reach("backup-settings-synced");
         // What it will be read as: a ledger that was changed after it was checked would show here.
         let copy = Archive::read_on(self.disk.clone(), partial.root())?;
+        copy.walk(|_, _| Ok(())).map_err(|(_, error)| error)?;
         if copy.state() != archive.state() || copy.settings() != archive.settings() {
+            let ledger = archive.layout.segment(archive.end.segment);
             return Err(
                 Error::new(ledger.display(), "was changed while it was copied, other than by a run")
                     .hint("run `diurnal verify`; no backup was made"),
@@ -294,9 +292,30 @@ impl Backup {
             commits: state.commits,
             days: days.clone().count(),
             rows: days.map(|day| day.rows).sum(),
-            files: done.len() + 2,
-            bytes: done.values().map(|print| print.bytes).sum::<u64>() + (lines.len() + text.len()) as u64,
+            files: done.len() + archive.end.segment as usize + 1,
+            bytes: done.values().map(|print| print.bytes).sum::<u64>() + ledger_bytes + text.len() as u64,
         })
+    }
+
+    /// Copies a segment of the ledger, the last one as far as it was read; gives its bytes.
+    fn copy_segment(&self, archive: &Archive, segment: u32) -> Result<u64> {
+        let path = archive.layout.segment(segment);
+        let opened = self
+            .disk
+            .open(&path)
+            .map_err(|error| Error::io(&path, "open the ledger", &error))?;
+        let known = if segment == archive.end.segment {
+            archive.end.bytes
+        } else {
+            u64::MAX
+        };
+        let mut lines = Vec::new();
+        opened
+            .take(known)
+            .read_to_end(&mut lines)
+            .map_err(|error| Error::io(&path, "read the ledger", &error))?;
+        self.write(&self.partial.segment(segment), &lines)?;
+        Ok(lines.len() as u64)
     }
 
     fn put_in_place(&self) -> Result<()> {

@@ -7,9 +7,9 @@ use rayon::prelude::*;
 
 use super::archive::{Archive, Pending};
 use super::disk::Kind;
-use super::ledger;
 use super::paths;
 use super::record::{DayEntry, DayFileEntry};
+use super::segments;
 use super::state::{State, Target, targets_of_day};
 
 /// Something in an archive that is not as its ledger says.
@@ -59,25 +59,16 @@ pub(super) fn finding(object: impl Into<String>, problem: impl Into<String>, adv
 /// The chain of the ledger, and what does not balance in its commits.
 fn ledger_findings(archive: &Archive) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut state = State::default();
-    let read = archive.each_commit(|commit| {
+    let read = archive.walk(|before, commit| {
         let object = format!("commit {}", commit.id);
-        found.extend(
-            state
-                .imbalances(&commit)
-                .into_iter()
-                .map(|problem| finding(&object, problem, REPORT)),
-        );
-        state.apply(commit);
+        let problems = before.imbalances(commit).into_iter();
+        found.extend(problems.map(|problem| finding(&object, problem, REPORT)));
         Ok(())
     });
-    if let Err(error) = read {
+    if let Err((segment, error)) = read {
+        let object = format!("{}/{}", paths::PRIVATE, segments::name(segment));
         let advice = error.advice().unwrap_or(RESTORE);
-        found.push(finding(
-            format!("{}/{}", paths::PRIVATE, ledger::SEGMENT),
-            error.to_string(),
-            advice,
-        ));
+        found.push(finding(object, error.to_string(), advice));
     }
     found
 }
@@ -156,7 +147,8 @@ fn foreign_findings(archive: &Archive, state: &State) -> Vec<Finding> {
     }
     for (path, kind) in entries(archive, paths::PRIVATE, &mut found) {
         match (path.rsplit('/').next(), kind) {
-            (Some("archive.toml" | "lock" | ledger::SEGMENT), Kind::File) => {}
+            (Some("archive.toml" | "lock"), Kind::File) => {}
+            (Some(name), Kind::File) if segments::number(name).is_some() => {}
             // What was staged is no damage: the next run moves or removes it.
             (Some("staging"), Kind::Folder) => {}
             (Some("schema" | "rejects"), Kind::Folder) => present.extend(entries(archive, &path, &mut found)),

@@ -1,6 +1,6 @@
 //! The commit: staged files become part of the archive, all of them or none.
 //!
-//! In this order: manifest, folders, fsyncs, the record in the ledger (the commit point), renames and removals, fsync of the
+//! In this order: manifest, folders, fsyncs, another segment of the ledger if the last is full, the record in it (the commit point), renames and removals, fsync of the
 //! folders, removal of the staging folder. Whatever stops it, [`recovery`](super::recovery) ends it or undoes it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,9 +33,8 @@ impl Staging {
         failpoint::reach("commit-begin");
         let staged = self.finished()?;
         self.check(&commit, &staged)?;
-        let before = shared.inner().end.clone();
-        let (line, end) = before.line(&commit)?;
         if let Some(dry) = &shared.dry {
+            let (_, end) = shared.inner().end.line(&commit)?;
             dry.keep(
                 self.id,
                 staged.iter().map(|(target, name, _)| (target.as_str(), name.as_str())),
@@ -57,6 +56,8 @@ impl Staging {
         shared.sync_folder(&shared.layout.staging())?;
         failpoint::reach("commit-staging-synced");
 
+        let before = self.end_of_ledger()?;
+        let (line, end) = before.line(&commit)?;
         self.keep = true;
         self.append(&before, &line)?;
         failpoint::reach("commit-record-synced");
@@ -156,9 +157,14 @@ impl Staging {
         Ok(manifest)
     }
 
-    fn append(&self, before: &End, line: &[u8]) -> Result<()> {
+    /// Where the record goes: behind the last one, or into another segment.
+    fn end_of_ledger(&self) -> Result<End> {
         let shared = &self.shared;
-        let path = shared.layout.ledger();
+        let (before, limit) = {
+            let inner = shared.inner();
+            (inner.end.clone(), inner.segment_bytes)
+        };
+        let path = shared.layout.segment(before.segment);
         let found = shared
             .disk
             .metadata(&path)
@@ -173,6 +179,15 @@ impl Staging {
             )
             .hint("nothing was committed; find out what else writes to this archive, then run again"));
         }
+        match before.is_full(limit) {
+            true => self.begin_segment(&before),
+            false => Ok(before),
+        }
+    }
+
+    fn append(&self, before: &End, line: &[u8]) -> Result<()> {
+        let shared = &self.shared;
+        let path = shared.layout.segment(before.segment);
         ledger::append(&*shared.disk, &path, line).map_err(|error| {
             shared.end_run("the ledger could not be written");
             match error {

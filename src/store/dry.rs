@@ -16,6 +16,7 @@ use super::archive::{self, Archive};
 use super::disk::{Disk, DiskFile, Metadata};
 use super::ledger::End;
 use super::paths::Layout;
+use super::segments;
 use super::settings::{ArchiveSettings, Requested};
 use super::state::State;
 use crate::error::{Error, Result};
@@ -154,10 +155,11 @@ impl DryRun {
 /// What a real run would refuse before it made anything.
 fn can_be_made(disk: &dyn Disk, layout: &Layout) -> Result<()> {
     let lost = |found: Metadata| found.bytes > 0;
-    if disk.metadata(&layout.ledger()).is_ok_and(lost) {
-        return Err(super::settings_are_gone(layout));
+    let later = segments::last(disk, layout).is_ok_and(|last| last > 1);
+    match later || disk.metadata(&layout.segment(1)).is_ok_and(lost) {
+        true => Err(super::settings_are_gone(layout)),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 /// A file that needs to outlive nothing: in the scratch folder, or nowhere at all.

@@ -3,6 +3,8 @@
 //! - `DIURNAL_STEP_LOG=FILE`: each step appends its name to the file.
 //! - `DIURNAL_FAILPOINT=NAME` or `NAME:3`: the process kills itself (SIGKILL) at the first, the third time.
 //! - `DIURNAL_PAUSE=NAME=FILE`: the process waits at that step until the file exists.
+//!
+//! And `DIURNAL_SEGMENT_BYTES=N`: a segment of the ledger is followed by another one after so few bytes of commits.
 
 /// Every step of the store, in the order in which a run meets them: a first open, recovery, staging, commit.
 pub const STEPS: &[&str] = &[
@@ -39,6 +41,10 @@ pub const STEPS: &[&str] = &[
     "commit-folder-made",
     "commit-folders-synced",
     "commit-staging-synced",
+    "commit-segment-written",
+    "commit-segment-synced",
+    "commit-segment-renamed",
+    "commit-segment-named",
     "commit-record-half-written",
     "commit-record-written",
     "commit-record-synced",
@@ -79,10 +85,17 @@ pub fn asked(_name: &'static str) -> bool {
     false
 }
 
+/// The bytes after which a segment of the ledger is followed by another one, if `DIURNAL_SEGMENT_BYTES` says so.
+#[cfg(not(any(debug_assertions, test)))]
+#[inline(always)]
+pub fn segment_bytes() -> Option<u64> {
+    None
+}
+
 #[cfg(test)]
 pub(super) use armed::last_step;
 #[cfg(any(debug_assertions, test))]
-pub use armed::{asked, reach};
+pub use armed::{asked, reach, segment_bytes};
 
 #[cfg(any(debug_assertions, test))]
 mod armed {
@@ -112,6 +125,7 @@ mod armed {
         log: Option<File>,
         kill: Option<(String, u32)>,
         pause: Option<(String, PathBuf)>,
+        segment_bytes: Option<u64>,
         seen: Mutex<HashMap<&'static str, u32>>,
     }
 
@@ -128,6 +142,7 @@ mod armed {
                 }),
                 pause: variable("DIURNAL_PAUSE")
                     .and_then(|text| text.split_once('=').map(|(name, path)| (name.to_string(), path.into()))),
+                segment_bytes: variable("DIURNAL_SEGMENT_BYTES").and_then(|text| text.parse().ok()),
                 seen: Mutex::default(),
             }
         })
@@ -161,5 +176,10 @@ mod armed {
     /// Whether `DIURNAL_FAILPOINT` names this fault, for faults that are no kill (a message that is dropped).
     pub fn asked(name: &'static str) -> bool {
         orders().kill.as_ref().is_some_and(|(fault, _)| fault == name)
+    }
+
+    /// The bytes after which a segment of the ledger is followed by another one, if `DIURNAL_SEGMENT_BYTES` says so.
+    pub fn segment_bytes() -> Option<u64> {
+        orders().segment_bytes
     }
 }

@@ -19,6 +19,7 @@ mod read_ranges;
 pub mod record;
 mod recorded;
 mod recovery;
+mod segments;
 pub mod settings;
 mod spill;
 mod staging;
@@ -77,6 +78,8 @@ struct Inner {
     staging: bool,
     /// Why no more commits may be made.
     ended: Option<&'static str>,
+    /// The bytes after which a segment of the ledger is followed by another one.
+    segment_bytes: u64,
 }
 
 impl Store {
@@ -123,6 +126,7 @@ impl Store {
                     end: loaded.end,
                     staging: false,
                     ended: None,
+                    segment_bytes: segments::limit(),
                 }),
                 dry: None,
                 _lock: Some(lock),
@@ -151,6 +155,7 @@ impl Store {
                     end: begun.end,
                     staging: false,
                     ended: None,
+                    segment_bytes: segments::limit(),
                 }),
                 dry: Some(begun.dry),
                 _lock: None,
@@ -197,6 +202,13 @@ impl Store {
     /// What the commits so far add up to; later commits do not change what was handed out.
     pub fn state(&self) -> Arc<State> {
         self.shared.inner().state.clone()
+    }
+
+    /// Has a segment of the ledger followed by another one after so few bytes of commits.
+    #[cfg(test)]
+    fn with_segment_bytes(self, bytes: u64) -> Self {
+        self.shared.inner().segment_bytes = bytes;
+        self
     }
 
     /// What was put right when the archive was opened.
@@ -273,9 +285,10 @@ fn agreed_settings(disk: &dyn Disk, layout: &Layout, requested: &Requested) -> R
 /// a ledger that is missing later was lost.
 fn make_archive(disk: &dyn Disk, layout: &Layout, requested: &Requested) -> Result<ArchiveSettings> {
     let settings = requested.for_new_archive()?;
-    let ledger = layout.ledger();
+    let ledger = layout.segment(1);
+    let later = segments::last(disk, layout)? > 1;
     match disk.metadata(&ledger) {
-        Ok(found) if found.bytes > 0 => {
+        Ok(found) if found.bytes > 0 || later => {
             return Err(settings_are_gone(layout));
         }
         Ok(_) => {}

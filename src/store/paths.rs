@@ -145,8 +145,9 @@ impl Layout {
         self.private().join("lock")
     }
 
-    pub fn ledger(&self) -> PathBuf {
-        self.private().join(super::ledger::SEGMENT)
+    /// A segment of the ledger, from 1.
+    pub fn segment(&self, number: u32) -> PathBuf {
+        self.private().join(super::segments::name(number))
     }
 
     pub fn schema(&self) -> PathBuf {

@@ -12,6 +12,11 @@ use super::record::SourceRange;
 pub struct ReadRanges(Vec<SourceRange>);
 
 impl ReadRanges {
+    /// Takes a range back as it was [told](Self::iter).
+    pub(super) fn restore(&mut self, range: SourceRange) {
+        self.0.push(range);
+    }
+
     /// Adds a range of the same partition. It is joined with the one that ends where it begins, and those that lie inside of it say
     /// nothing more.
     pub fn add(&mut self, range: SourceRange) {

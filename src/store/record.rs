@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Commit {
     /// 1, 2, 3, ...: also the name of the staging folder.
     pub id: u64,
-    /// The command that made it: `archive`, `import`, `rejects`, `prune`, `merge`.
+    /// The command that made it: `archive`, `import`, `rejects`, `prune`, `merge`, `schema`.
     pub command: String,
     /// How far each Kafka partition was read. Empty for `import` and for a replay.
     pub sources: Vec<SourceRange>,
@@ -48,6 +48,27 @@ pub struct Merged {
     /// as they were read there; with it they leave no hole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceRange>,
+}
+
+/// What all commits so far add up to: the first record of each segment of the ledger but the first one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Id of the last of these commits.
+    pub commits: u64,
+    /// Sums over them.
+    pub totals: Counts,
+    /// The last range of each partition.
+    pub sources: Vec<SourceRange>,
+    /// All that was read of each partition, here or by archives that were merged into this one.
+    pub read: Vec<SourceRange>,
+    /// The last entry of each measurement and day.
+    pub days: Vec<DayEntry>,
+    /// The current schema and reject files.
+    pub files: Vec<FileEntry>,
+    /// Stored rejects that were driven again and are archived since.
+    pub retried: Vec<Retried>,
+    /// Every kind of reject so far.
+    pub reject_kinds: Vec<RejectKind>,
 }
 
 /// What rejects have in common that are worth telling a person once.

@@ -133,7 +133,7 @@ fn lost(layout: &Layout, commit: u64, target: &str, problem: &str) -> Error {
 }
 
 fn cut_torn_tail(disk: &dyn Disk, layout: &Layout, loaded: &Loaded) -> Result<()> {
-    let path = layout.ledger();
+    let path = layout.segment(loaded.end.segment);
     disk.truncate(&path, loaded.end.bytes)
         .map_err(|error| Error::io(&path, "cut the torn record", &error))?;
     failpoint::reach("recovery-tail-cut");
@@ -143,7 +143,7 @@ fn cut_torn_tail(disk: &dyn Disk, layout: &Layout, loaded: &Loaded) -> Result<()
 /// The run before may have ended because this record's fsync failed. The kernel then calls the pages clean although
 /// the disk never got them; written once more, they are really synced.
 fn make_record_durable(disk: &dyn Disk, layout: &Layout, loaded: &Loaded) -> Result<()> {
-    let (path, end) = (layout.ledger(), &loaded.end);
+    let (path, end) = (layout.segment(loaded.end.segment), &loaded.end);
     let ledger = disk
         .read(&path)
         .map_err(|error| Error::io(&path, "read the ledger", &error))?;

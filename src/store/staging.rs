@@ -110,6 +110,11 @@ impl Staging {
         self.id
     }
 
+    /// The staging folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.files.folder
+    }
+
     /// Starts a file that the commit will put at `target`, relative to the archive, in place of what is there:
     /// `cpu/2020-06-19.parquet`, `_diurnal/schema/cpu.toml`, `_diurnal/rejects/000042.jsonl`.
     ///

@@ -7,7 +7,9 @@ use std::path::Path;
 use super::disk::Disk;
 use super::hash;
 use super::read_ranges::{ReadRanges, imbalance};
-use super::record::{Commit, Counts, DayEntry, DayFileEntry, FileEntry, Piece, RejectKind, Retried, SourceRange};
+use super::record::{
+    Commit, Counts, DayEntry, DayFileEntry, FileEntry, Piece, RejectKind, Retried, Snapshot, SourceRange,
+};
 
 /// A partition as the ledger tells it from all others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +55,51 @@ pub struct State {
     /// Stored rejects that were driven again and are archived since: for each reject file, the first and last number of runs
     /// of its lines.
     pub retried: BTreeMap<String, BTreeMap<u64, u64>>,
+}
+
+impl From<&State> for Snapshot {
+    fn from(state: &State) -> Self {
+        let retried = |(path, runs): (&String, &BTreeMap<u64, u64>)| Retried {
+            path: path.clone(),
+            lines: runs.iter().map(|(first, last)| (*first, *last)).collect(),
+        };
+        Self {
+            commits: state.commits,
+            totals: state.totals,
+            sources: state.sources.values().cloned().collect(),
+            read: state.read.values().flat_map(ReadRanges::iter).cloned().collect(),
+            days: state.days.values().cloned().collect(),
+            files: state.files.values().cloned().collect(),
+            retried: state.retried.iter().map(retried).collect(),
+            reject_kinds: state.reject_kinds.iter().cloned().collect(),
+        }
+    }
+}
+
+impl From<Snapshot> for State {
+    fn from(snapshot: Snapshot) -> Self {
+        let day = |day: DayEntry| ((day.measurement.clone(), day.day.clone()), day);
+        let source = |range: SourceRange| (SourceKey::from(&range), range);
+        let retried = |Retried { path, lines }| (path, lines.into_iter().collect());
+        let mut read: BTreeMap<SourceKey, ReadRanges> = BTreeMap::new();
+        for range in snapshot.read {
+            read.entry(SourceKey::from(&range)).or_default().restore(range);
+        }
+        Self {
+            read,
+            days: snapshot.days.into_iter().map(day).collect(),
+            sources: snapshot.sources.into_iter().map(source).collect(),
+            files: snapshot
+                .files
+                .into_iter()
+                .map(|file| (file.path.clone(), file))
+                .collect(),
+            commits: snapshot.commits,
+            totals: snapshot.totals,
+            reject_kinds: snapshot.reject_kinds.into_iter().collect(),
+            retried: snapshot.retried.into_iter().map(retried).collect(),
+        }
+    }
 }
 
 impl State {

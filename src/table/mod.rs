@@ -7,6 +7,7 @@
 mod builder;
 mod collected;
 mod collector;
+mod convert;
 mod field_keys;
 mod heads;
 mod kept;
@@ -27,6 +28,7 @@ mod values;
 pub use builder::{CHUNK_ROWS, Chunk};
 pub use collected::{Collected, CollectedTable, LocalColumn};
 pub use collector::{CollectSettings, Collector};
+pub use convert::{Unfit, convert, may_join};
 pub use kept::KeptLines;
 pub use pruned::PrunedDays;
 pub use reject::{RejectedLine, RejectedText};

@@ -225,7 +225,8 @@ impl LateMisfit {
     }
 }
 
-fn show(array: &ArrayRef, row: usize) -> String {
+/// A value as messages show it: an integer with the letter that line protocol has for its type.
+pub(super) fn show(array: &ArrayRef, row: usize) -> String {
     if let Some(v) = array.as_any().downcast_ref::<Int64Array>() {
         format!("{}i", v.value(row))
     } else if let Some(v) = array.as_any().downcast_ref::<UInt64Array>() {

@@ -13,12 +13,12 @@ use std::path::PathBuf;
 
 pub use self::copy::copy_day;
 pub use self::new_rows::{NewRows, OtherDay};
-pub use self::plan::BYTES_PER_CELL;
-pub use self::writer::LeafCounts;
+pub use self::plan::{BYTES_PER_CELL, leaves_at_once};
+pub use self::recorded::RecordedDay;
+pub use self::writer::{DayWriter, LeafCounts};
 
 use self::merge::{Job, Merge};
 use self::plan::Plan;
-use self::recorded::RecordedDay;
 use crate::calendar::{Day, Zone};
 use crate::encode::{LeafEncoder, LeafRows};
 use crate::error::Result;

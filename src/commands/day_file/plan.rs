@@ -12,6 +12,11 @@ use crate::order::{DayColumns, OldSlice, Slice, divide_old};
 /// Leaves that are encoded at once for each thread: enough to keep all busy, few enough to bound what waits to be written.
 const LEAVES_PER_THREAD: usize = 2;
 
+/// Leaves that are encoded at once, where memory does not say less.
+pub fn leaves_at_once() -> usize {
+    LEAVES_PER_THREAD * rayon::current_num_threads()
+}
+
 /// Memory that a value takes while its row is merged and encoded: read, gathered in order, as text, and in Parquet's buffers.
 pub const BYTES_PER_CELL: usize = 48;
 
@@ -65,7 +70,6 @@ impl Plan {
         // known of what the other encoder did.
         let known = old.filter(|old| old.is_of_this_encoder() && limit <= old_limit);
         let bytes_of_row = BYTES_PER_CELL * (1 + columns.schema().columns.len());
-        let most_leaves = LEAVES_PER_THREAD * rayon::current_num_threads();
         let slices = known.and_then(|_| divide_old(day.clone(), old_limit, &leaves));
         let widening = known
             .filter(|old| slices.is_some() && old.has(context.formats))
@@ -90,7 +94,7 @@ impl Plan {
             parts: parts.filter(|part| !part.leaves.is_empty() || part.new > 0).collect(),
             limit,
             rows_at_once: (context.memory / bytes_of_row).max(limit),
-            leaves_at_once: (context.memory / bytes_of_row / limit).clamp(1, most_leaves),
+            leaves_at_once: (context.memory / bytes_of_row / limit).clamp(1, leaves_at_once()),
             same_columns: widening.is_some() && old.is_some_and(|old| old.schema() == columns.schema()),
             widening,
         }
@@ -108,9 +112,7 @@ impl Plan {
 
     /// The parts in groups that are merged at once: as many rows as keep all threads busy, or a single part.
     pub fn groups(&self) -> Vec<&[Part]> {
-        let busy = self
-            .limit
-            .saturating_mul(LEAVES_PER_THREAD * rayon::current_num_threads());
+        let busy = self.limit.saturating_mul(leaves_at_once());
         let enough = busy.min(self.rows_at_once);
         let (mut groups, mut start, mut rows) = (Vec::new(), 0, 0_usize);
         for (number, part) in self.parts.iter().enumerate() {

@@ -242,6 +242,11 @@ fn merged_ranges_move_next_and_may_overlap_but_leave_no_hole() {
         Vec::<String>::new()
     );
     assert!(state.imbalances(&commit(3, vec![range(100, 160, 60)]))[0].contains("overlap"));
+    assert_eq!(
+        State::from(Snapshot::from(&state)),
+        state,
+        "as a segment of the ledger tells it"
+    );
     // What ends before is kept as read, and moves nothing.
     state.apply(merging(3, vec![range(0, 20, 20)]));
     assert_eq!(

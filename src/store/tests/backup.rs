@@ -18,7 +18,9 @@ const MADE: u64 = COMMITS - 1;
 const PARTIAL: &str = "/safe/.copy.diurnal-backup";
 
 fn open(disk: &SimDisk) -> Result<Store> {
-    Store::open_on(Arc::new(disk.clone()), Path::new(DIR), &no_flags())
+    let store = Store::open_on(Arc::new(disk.clone()), Path::new(DIR), &no_flags())?;
+    // So small that the ledger goes on in other segments.
+    Ok(store.with_segment_bytes(1))
 }
 
 fn read(disk: &SimDisk, dir: &str) -> Result<Archive> {
@@ -62,7 +64,7 @@ fn nothing_or_whole(disk: &SimDisk, dir: &str, commits: u64) -> Result<bool, Str
     }
     let mut found = files(disk, dir);
     found.retain(|path, _| !path.ends_with(".toml") || path.contains("schema") || path.starts_with("cpu/"));
-    found.remove("_diurnal/ledger-000001.jsonl");
+    found.retain(|path, _| !path.starts_with("_diurnal/ledger-"));
     match found == expected(commits) {
         true => Ok(true),
         false => Err(format!("holds {:?}", found.keys())),
@@ -191,13 +193,17 @@ fn of_damage_no_backup_is_made_and_every_problem_is_named() {
         Copied::Damaged(findings) => assert_eq!(findings.len(), 2, "{findings:?}"),
         other => panic!("{other:?}"),
     }
-    let disk = clean.copy();
-    let ledger = format!("{DIR}/_diurnal/ledger-000001.jsonl");
-    let mut lines = disk.take(&ledger);
-    lines[100] ^= 1;
-    disk.put(&ledger, &lines);
-    back_up(&disk).unwrap_err();
-    assert!(disk.metadata(Path::new(PARTIAL)).is_err());
+    let segments: Vec<&String> = source.keys().filter(|path| path.contains("ledger")).collect();
+    assert!(segments.len() > 1);
+    for segment in segments {
+        let disk = clean.copy();
+        let mut lines = source[segment].clone();
+        lines[100] ^= 1;
+        disk.put(&format!("{DIR}/{segment}"), &lines);
+        let error = back_up(&disk).unwrap_err().to_string();
+        assert!(error.contains(&format!("{DIR}/{segment}")), "{error}");
+        assert!(disk.metadata(Path::new(DEST)).is_err() && disk.metadata(Path::new(PARTIAL)).is_err());
+    }
 }
 
 /// A run makes a commit between any two files of the backup: what comes out is one of its states.

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use super::sim::{Left, SimDisk, Trouble};
 use super::{COMMITS, expected, no_flags, run_script};
 use crate::error::Result;
-use crate::store::ledger;
+use crate::store::segments;
 use crate::store::{Archive, Store, check_files};
 
 const DIR: &str = "/data/archive";
 
 fn open(disk: &SimDisk) -> Result<Store> {
-    Store::open_on(Arc::new(disk.clone()), Path::new(DIR), &no_flags())
+    let store = Store::open_on(Arc::new(disk.clone()), Path::new(DIR), &no_flags())?;
+    // So small that the ledger goes on in other segments: some commits begin one, some do not.
+    Ok(store.with_segment_bytes(1))
 }
 
 /// The whole script with this trouble; the last commit that was said to stand, and how it ended.
@@ -31,11 +33,20 @@ fn files(disk: &SimDisk) -> BTreeMap<String, Vec<u8>> {
     disk.files().into_iter().map(relative).collect()
 }
 
+/// Takes the ledger's segments out of the files, in order.
+fn ledger(files: &mut BTreeMap<String, Vec<u8>>) -> Vec<(String, Vec<u8>)> {
+    let is_segment = |path: &str| path.rsplit('/').next().and_then(segments::number).is_some();
+    let all = std::mem::take(files).into_iter();
+    let (segments, others): (Vec<_>, Vec<_>) = all.partition(|(path, _)| is_segment(path));
+    files.extend(others);
+    segments
+}
+
 /// Whether the archive, as it was just opened, is exactly that of its last commit.
 fn consistent(disk: &SimDisk, commits: u64) -> Result<(), String> {
     let mut found = files(disk);
     found.remove("_diurnal/archive.toml").ok_or("no settings")?;
-    found.remove("_diurnal/ledger-000001.jsonl").ok_or("no ledger")?;
+    ledger(&mut found);
     if found != expected(commits) {
         return Err(format!("after commit {commits} there are {:?}", found.keys()));
     }
@@ -72,11 +83,12 @@ fn recovers(disk: &SimDisk, acknowledged: u64, whole: &Undisturbed) -> Result<()
 
 /// A commit that was said to stand is never taken for a torn one.
 fn refuses_a_flipped_bit(disk: &SimDisk, acknowledged: u64) -> Result<(), String> {
-    let path = format!("{DIR}/_diurnal/{}", ledger::SEGMENT);
-    let Some(mut bytes) = disk.files().remove(&path) else {
+    let segments = ledger(&mut disk.files());
+    let commits: usize = segments.iter().map(|(_, text)| commits_in(text)).sum();
+    let Some((path, mut bytes)) = segments.into_iter().last() else {
         return Ok(());
     };
-    if bytes.last() != Some(&b'\n') || bytes.iter().filter(|byte| **byte == b'\n').count() as u64 != acknowledged {
+    if bytes.last() != Some(&b'\n') || commits as u64 != acknowledged {
         return Ok(());
     }
     *bytes.last_mut().unwrap() ^= 1;
@@ -86,6 +98,14 @@ fn refuses_a_flipped_bit(disk: &SimDisk, acknowledged: u64) -> Result<(), String
         Err(_) => Ok(()),
         Ok(_) => Err(format!("commit {acknowledged} with a flipped bit was taken for torn")),
     }
+}
+
+/// Lines of a segment that are a commit's.
+fn commits_in(segment: &[u8]) -> usize {
+    let lines = segment.split_inclusive(|byte| *byte == b'\n');
+    lines
+        .filter(|line| line.ends_with(b"\n") && !String::from_utf8_lossy(line).contains(",\"state\":{"))
+        .count()
 }
 
 /// A run without trouble.
@@ -102,6 +122,8 @@ fn undisturbed() -> Undisturbed {
     let (log, mut changes) = (disk.log(), disk.changes());
     changes.push(log.len());
     consistent(&disk, COMMITS).unwrap();
+    let segments = ledger(&mut files(&disk)).len();
+    assert!((3..=COMMITS as usize).contains(&segments), "{segments} segments");
     Undisturbed {
         files: files(&disk),
         log,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::sim::{SimDisk, Trouble};
 use super::{COMMITS, REMOVED, commit_next, no_flags, run_script};
 use crate::error::{Error, Kind, Result};
-use crate::store::ledger::SEGMENT;
+use crate::store::ledger::{Before, Record};
+use crate::store::segments;
 use crate::store::{Archive, Finding, Pending, Store, check_files};
 
 const DIR: &str = "/data/archive";
@@ -16,7 +17,7 @@ fn path(relative: &str) -> String {
 }
 
 fn ledger() -> String {
-    path(&format!("_diurnal/{SEGMENT}"))
+    path(&format!("_diurnal/{}", segments::name(1)))
 }
 
 fn open(disk: &SimDisk) -> Result<Store> {
@@ -320,7 +321,7 @@ fn an_archive_without_its_ledger_or_settings_is_refused() {
 #[test]
 fn archives_of_later_versions_are_refused() {
     let disk = whole();
-    disk.put(&path("_diurnal/ledger-000002.jsonl"), b"");
+    disk.put(&path("_diurnal/ledger-000002.v2"), b"");
     assert!(refused(&disk).advice().unwrap().contains("newer diurnal"));
     let disk = whole();
     disk.put(&path("_diurnal/archive.toml"), b"format = 2\nshards = 4\n");
@@ -410,7 +411,10 @@ fn a_ledger_that_does_not_balance_is_found_by_those_who_only_read() {
     let disk = whole();
     let mut end = crate::store::ledger::End::default();
     let mut lines = Vec::new();
-    crate::store::ledger::scan(&disk, Path::new(&ledger()), |mut commit| {
+    crate::store::ledger::scan(&disk, Path::new(&ledger()), Before::Nothing, |record| {
+        let Record::Commit(mut commit) = record else {
+            panic!("a state in the first segment");
+        };
         match commit.id {
             2 => commit.sources[0].first += 1,
             3 => commit.counts.folded += 5,

@@ -25,6 +25,8 @@ fn run(dir: &Path, environment: &[(&str, &str)]) -> bool {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "store::tests::kill::the_child"])
         .env(CHILD, dir)
+        // So small that the second commit begins another segment of the ledger.
+        .env("DIURNAL_SEGMENT_BYTES", "1")
         .envs(environment.iter().copied())
         .output()
         .unwrap();

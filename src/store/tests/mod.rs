@@ -4,6 +4,7 @@ mod backup;
 mod crash;
 mod damage;
 mod kill;
+mod segments;
 mod sim;
 mod use_it;
 

@@ -1,33 +1,20 @@
-//! `diurnal schema`: the columns of an archive, and schema files that can be edited and given to another one.
+//! `diurnal schema show`: the columns, and where they have values.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::fs::File;
+use std::path::Path;
 
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::small_files::load_schemas;
-use crate::cli::{SchemaArgs, SchemaCommand};
+use super::chosen;
 use crate::console::Console;
 use crate::encode::ParquetFooter;
 use crate::error::{Error, Result};
 use crate::report::{counted, escaped, grouped, table};
+use crate::store::Archive;
 use crate::store::record::DayEntry;
-use crate::store::{Archive, paths};
 use crate::table::schema::{Column, ColumnKind, ColumnOrigin, MeasurementSchema};
-use crate::table::schema_file;
-
-pub(super) fn run(console: Console, archive: &Path, args: &SchemaArgs) -> Result<u8> {
-    match &args.command {
-        SchemaCommand::Show { measurement } => show(console, archive, measurement.as_deref()),
-        SchemaCommand::Export { measurement, output } => {
-            export(console, archive, measurement.as_deref(), output.as_deref())
-        }
-    }
-}
 
 /// What `diurnal schema show --json` prints.
 #[derive(Serialize)]
@@ -61,7 +48,7 @@ struct ColumnReport {
     rows: Option<u64>,
 }
 
-fn show(console: Console, folder: &Path, wanted: Option<&str>) -> Result<u8> {
+pub(super) fn show(console: Console, folder: &Path, wanted: Option<&str>) -> Result<u8> {
     let archive = Archive::read(folder)?;
     let schemas = chosen(&archive, wanted)?;
     let measurements = schemas.values().map(|schema| measurement_report(&archive, schema));
@@ -76,26 +63,6 @@ fn show(console: Console, folder: &Path, wanted: Option<&str>) -> Result<u8> {
         console.print(report.measurements.iter().map(text).collect::<Vec<_>>().join("\n"));
     }
     Ok(0)
-}
-
-/// The archive's columns of all measurements, or of the one that was named.
-fn chosen(archive: &Archive, wanted: Option<&str>) -> Result<BTreeMap<String, Arc<MeasurementSchema>>> {
-    let mut schemas = load_schemas(archive.state(), &|target| archive.locate(target))?;
-    let Some(wanted) = wanted else {
-        return Ok(schemas);
-    };
-    match schemas.remove_entry(wanted) {
-        Some(entry) => Ok(BTreeMap::from([entry])),
-        None => Err(
-            Error::usage(escaped(wanted), "is no measurement of this archive").hint(match schemas.len() {
-                0 => "it has none yet".to_owned(),
-                _ => format!(
-                    "it has {}",
-                    schemas.keys().map(|name| escaped(name)).collect::<Vec<_>>().join(", ")
-                ),
-            }),
-        ),
-    }
 }
 
 /// The columns with what the footers of the Parquet files say about them: not a row is decoded.
@@ -192,98 +159,4 @@ fn text(report: &MeasurementReport) -> String {
     let header = ["column", "kind", "type", "origin", "unit", "days", "rows"];
     text += &table(&header, &[false, false, false, false, false, true, true], &rows);
     text
-}
-
-/// What `diurnal schema export --json` prints.
-#[derive(Serialize)]
-struct ExportReport {
-    command: &'static str,
-    schemas: Vec<ExportedSchema>,
-}
-
-#[derive(Serialize)]
-struct ExportedSchema {
-    measurement: String,
-    /// The file that was written; `None` without `-o`.
-    file: Option<String>,
-    toml: String,
-}
-
-fn export(console: Console, folder: &Path, wanted: Option<&str>, output: Option<&Path>) -> Result<u8> {
-    let archive = Archive::read(folder)?;
-    let schemas = chosen(&archive, wanted)?;
-    if output.is_none() && schemas.len() > 1 && !console.json {
-        return Err(Error::usage(
-            "schema export",
-            format_args!(
-                "{} do not fit into one schema file",
-                counted(schemas.len() as u64, "measurement")
-            ),
-        )
-        .hint("name one, or a folder with -o"));
-    }
-    let mut exported = Vec::with_capacity(schemas.len());
-    for schema in schemas.values() {
-        exported.push(ExportedSchema {
-            measurement: schema.measurement.clone(),
-            file: None,
-            toml: schema_file::render(&declared(schema)),
-        });
-    }
-    if let Some(output) = output {
-        write_files(folder, output, &mut exported)?;
-        console.note(format_args!(
-            "{} written to {}; after changes, --schemas {0} gives them to a new archive",
-            counted(exported.len() as u64, "schema file"),
-            output.display()
-        ));
-    } else if !console.json {
-        exported.iter().for_each(|schema| console.print(&schema.toml));
-    }
-    if console.json {
-        console.print_json(&ExportReport {
-            command: "schema export",
-            schemas: exported,
-        });
-    }
-    Ok(0)
-}
-
-/// With every column declared: that is what `--schemas` makes of it anyhow, so export, import and export again are one text.
-fn declared(schema: &MeasurementSchema) -> MeasurementSchema {
-    let mut schema = schema.clone();
-    for column in &mut schema.columns {
-        column.origin = ColumnOrigin::Declared;
-    }
-    schema
-}
-
-/// Writes one file a measurement; none that is there already is touched, for it may have been edited.
-fn write_files(archive: &Path, output: &Path, exported: &mut [ExportedSchema]) -> Result<()> {
-    if super::is_inside(archive, output) {
-        return Err(Error::usage(
-            output.display(),
-            "is inside the archive, where everything is diurnal's own",
-        )
-        .hint("name a folder outside"));
-    }
-    fs::create_dir_all(output).map_err(|error| Error::io(output, "make the folder", &error))?;
-    let mut files: Vec<PathBuf> = Vec::with_capacity(exported.len());
-    for schema in exported.iter() {
-        let name = paths::folder_name(&schema.measurement).map_err(|error| Error::new(&schema.measurement, error))?;
-        files.push(output.join(format!("{name}.toml")));
-    }
-    if let Some(there) = files.iter().find(|file| fs::symlink_metadata(file).is_ok()) {
-        return Err(
-            Error::new(there.display(), "is there already, and may have been edited")
-                .hint("move it away, or export to another folder; nothing was written"),
-        );
-    }
-    for (schema, file) in exported.iter_mut().zip(files) {
-        File::create_new(&file)
-            .and_then(|mut open| open.write_all(schema.toml.as_bytes()))
-            .map_err(|error| Error::io(&file, "write it", &error))?;
-        schema.file = Some(file.display().to_string());
-    }
-    Ok(())
 }

@@ -1,4 +1,9 @@
-//! `diurnal schema`: what the columns of an archive are, and schema files that make another archive just like it.
+//! `diurnal schema`: what the columns of an archive are, schema files that make another archive just like it, and columns that get
+//! another type.
+
+mod columns;
+mod set;
+mod set_law;
 
 use std::fs;
 
@@ -15,7 +20,7 @@ const LINES: &str = "door,name=front open=true,opened=3u 1592604000000000000\n\
     door,name=front open=false,level=2,time=5i 1592654400000000000\n\
     mem,host=a used=5i 1592604000000000000\n";
 
-fn imported(lines: &str, flags: &[&str]) -> Folder {
+pub fn imported(lines: &str, flags: &[&str]) -> Folder {
     let folder = Folder::new();
     folder.write("lines.lp", lines);
     diurnal(&folder, "import")
@@ -26,7 +31,7 @@ fn imported(lines: &str, flags: &[&str]) -> Folder {
     folder
 }
 
-fn column<'a>(measurement: &'a Value, name: &str) -> &'a Value {
+pub fn column<'a>(measurement: &'a Value, name: &str) -> &'a Value {
     let columns = measurement["columns"].as_array().expect("columns");
     let found = columns.iter().find(|column| column["name"] == name);
     found.unwrap_or_else(|| panic!("no {name} in {columns:?}"))
@@ -188,7 +193,7 @@ fn an_export_overwrites_nothing_and_leaves_the_archive_alone() {
         .args(["show", "dour"])
         .run()
         .expect_code(2)
-        .expect_said("door, mem");
+        .expect_said("did you mean door?");
     assert_eq!(all_files(&folder.archive()), before);
 }
 

@@ -49,32 +49,70 @@ impl Widening {
         }
         let new = self.lacking.iter().filter(|lacks| **lacks).count();
         let mut text = Vec::with_capacity(lines.len() + new * usize::try_from(rows).ok()?);
-        let (mut copied, mut cell, mut quoted, mut found) = (0, 0, false, 0);
-        for at in memchr::memchr3_iter(b',', b'\n', b'"', lines) {
-            if lines[at] == b'"' {
-                // One inside of quotes is doubled, which is out and in again.
-                quoted = !quoted;
-                continue;
-            }
-            if quoted {
-                continue;
-            }
-            if *behind.get(cell)? > 0 {
-                text.extend_from_slice(&lines[copied..at]);
-                text.resize(text.len() + behind[cell], b',');
-                copied = at;
-            }
-            cell += 1;
-            if lines[at] == b'\n' {
-                if cell != behind.len() {
-                    return None;
-                }
-                (cell, found) = (0, found + 1);
-            }
+        if let [(cell, new)] = behind
+            .iter()
+            .enumerate()
+            .filter(|(_, new)| **new > 0)
+            .collect::<Vec<_>>()[..]
+            && memchr::memchr(b'"', lines).is_none()
+        {
+            let found = widen_plain(lines, cell, behind.len() - 1 - cell, *new, &mut text)?;
+            return (found == rows).then(|| CsvLeaf::new(text));
         }
-        text.extend_from_slice(&lines[copied..]);
-        (found == rows && cell == 0 && !quoted).then(|| CsvLeaf::new(text))
+        let found = widen_any(lines, &behind, &mut text)?;
+        (found == rows).then(|| CsvLeaf::new(text))
     }
+}
+
+/// Widens lines behind each cell by as many columns as `behind` says. Gives the number of lines; `None` if one has not as many cells or
+/// no end.
+fn widen_any(lines: &[u8], behind: &[usize], text: &mut Vec<u8>) -> Option<u64> {
+    let (mut copied, mut cell, mut quoted, mut found) = (0, 0, false, 0);
+    for at in memchr::memchr3_iter(b',', b'\n', b'"', lines) {
+        if lines[at] == b'"' {
+            // One inside of quotes is doubled, which is out and in again.
+            quoted = !quoted;
+            continue;
+        }
+        if quoted {
+            continue;
+        }
+        if *behind.get(cell)? > 0 {
+            text.extend_from_slice(&lines[copied..at]);
+            text.resize(text.len() + behind[cell], b',');
+            copied = at;
+        }
+        cell += 1;
+        if lines[at] == b'\n' {
+            if cell != behind.len() {
+                return None;
+            }
+            (cell, found) = (0, found + 1);
+        }
+    }
+    text.extend_from_slice(&lines[copied..]);
+    (cell == 0 && !quoted).then_some(found)
+}
+
+/// Widens lines without quotes at one place: behind cell number `before`, which `after` others follow, `new` columns. Only as much of a
+/// line is looked at as leads to that place from its nearer end. Gives the number of lines; `None` if one has too few cells or no end.
+fn widen_plain(lines: &[u8], before: usize, after: usize, new: usize, text: &mut Vec<u8>) -> Option<u64> {
+    let (mut start, mut copied, mut found) = (0, 0, 0);
+    for end in memchr::memchr_iter(b'\n', lines) {
+        let line = &lines[start..end];
+        let place = match after {
+            0 => line.len(),
+            _ if after < before => memchr::memrchr_iter(b',', line).nth(after - 1)?,
+            _ => memchr::memchr_iter(b',', line).nth(before)?,
+        };
+        text.extend_from_slice(&lines[copied..start + place]);
+        text.resize(text.len() + new, b',');
+        copied = start + place;
+        start = end + 1;
+        found += 1;
+    }
+    text.extend_from_slice(&lines[copied..]);
+    (start == lines.len()).then_some(found)
 }
 
 /// A leaf with columns that its file lacks.
@@ -150,5 +188,27 @@ fn null_array(column: &Column, rows: usize) -> ArrayRef {
             Arc::new(tags.expect("no key is out of an empty dictionary if all are null"))
         }
         ColumnKind::Field => new_null_array(&arrow_type(column), rows),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_without_quotes_are_widened_as_all_others_are() {
+        let lines = b"1,a,,2.5\n2,,b,\n\xc3\xa4,,,\n";
+        for cell in 0..4 {
+            for new in 1..3 {
+                let mut behind = [0; 4];
+                behind[cell] = new;
+                let (mut plain, mut any) = (Vec::new(), Vec::new());
+                assert_eq!(widen_plain(lines, cell, 3 - cell, new, &mut plain), Some(3));
+                assert_eq!(widen_any(lines, &behind, &mut any), Some(3));
+                assert_eq!(plain, any, "{new} behind cell {cell}");
+            }
+        }
+        assert_eq!(widen_plain(b"1,2\n3,4", 0, 1, 1, &mut Vec::new()), None, "no end");
+        assert_eq!(widen_plain(b"1\n", 0, 1, 1, &mut Vec::new()), None, "too few cells");
     }
 }

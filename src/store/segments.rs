@@ -52,7 +52,7 @@ pub(super) fn last(disk: &dyn Disk, layout: &Layout) -> Result<u32> {
         match name.to_str().map(|text| (number(text), text)) {
             Some((Some(number), _)) => found.push(number),
             _ if name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) => {
-                return Err(Error::new(
+                return Err(Error::damaged(
                     folder.join(&name).display(),
                     "this diurnal knows no such file: the ledger was continued by a later one",
                 )
@@ -64,7 +64,7 @@ pub(super) fn last(disk: &dyn Disk, layout: &Layout) -> Result<u32> {
     found.sort_unstable();
     match (1..).zip(&found).find(|(expected, number)| expected != *number) {
         None => Ok(found.last().copied().unwrap_or(0)),
-        Some((missing, later)) => Err(Error::new(
+        Some((missing, later)) => Err(Error::damaged(
             layout.segment(missing).display(),
             format_args!("this part of the ledger is gone, but {} is there", name(*later)),
         )

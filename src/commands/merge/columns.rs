@@ -7,8 +7,9 @@ use crate::table::schema::{Column, ColumnKind, ColumnOrigin, MeasurementSchema};
 use crate::table::schema_file::folded;
 
 /// What to do about columns that do not go together.
-const SAME_SCHEMA: &str = "nothing was merged. Export the columns of one (`diurnal schema export`), archive the lines of the \
-                           other once more into a new archive with these as --schemas, and merge that one";
+const SAME_SCHEMA: &str = "nothing was merged. A type is changed by `diurnal schema set`; for names, export the columns of one \
+                           (`diurnal schema export`), archive the lines of the other once more into a new archive with these as \
+                           --schemas, and merge that one";
 
 /// The columns that a measurement has here with those that `other` (an archive that messages call `name`) has in addition.
 ///

@@ -57,7 +57,10 @@ impl Widening {
             && memchr::memchr(b'"', lines).is_none()
         {
             let found = widen_plain(lines, cell, behind.len() - 1 - cell, *new, &mut text)?;
-            return (found == rows).then(|| CsvLeaf::new(text));
+            // Counting them costs next to nothing.
+            let commas = memchr::memchr_iter(b',', lines).count() as u64;
+            let whole = found == rows && commas == rows * (behind.len() as u64 - 1);
+            return whole.then(|| CsvLeaf::new(text));
         }
         let found = widen_any(lines, &behind, &mut text)?;
         (found == rows).then(|| CsvLeaf::new(text))

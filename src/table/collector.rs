@@ -15,6 +15,10 @@ use crate::format::{TimeRange, TimeUnit};
 use crate::lineproto::{Head, Instructions, Limits, Line, Parser, Precision, Reason};
 use crate::source::Origin;
 
+/// Bytes that a series takes for itself and for each of its tags, beside their text, if each value is new: as a string, and in the maps
+/// that number values and series.
+const TAG_BYTES: usize = 120;
+
 /// What every collector of a run goes by.
 #[derive(Clone, Debug)]
 pub struct CollectSettings {
@@ -223,6 +227,7 @@ impl Rows {
         };
         let series = self.tables[table_number as usize].number_series(&head);
         self.bytes += self.heads.add(line.head_bytes(), (table_number, series));
+        self.bytes += line.head_bytes().len() + (1 + head.tags.len()) * TAG_BYTES;
         Ok((table_number, series))
     }
 }

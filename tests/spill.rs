@@ -179,3 +179,30 @@ fn a_key_of_its_own_in_each_line_is_spilled_like_any_other() {
     let line = |number: usize| format!("m k{number}=1i {}000000000\n", 1_592_568_000 + number * 31 % 500);
     assert_the_same(64, &(0..500).map(line).collect::<Vec<_>>());
 }
+
+#[test]
+fn rejects_that_fill_the_memory_again_and_again_leave_no_rows_behind() {
+    let folder = in_memory();
+    let schemas = folder.path().join("schemas");
+    std::fs::create_dir(&schemas).expect("a folder");
+    std::fs::write(
+        schemas.join("m.toml"),
+        "measurement = \"m\"\n[[field]]\nname = \"v\"\ntype = \"int\"\n",
+    )
+    .expect("a schema");
+    let line = |number: usize| {
+        let value = if number % 50 == 49 { "7i" } else { "\"text\"" };
+        format!(
+            "m,host=h{number} v={value},w={number} 1592568{:03}000000000\n",
+            number % 7
+        )
+    };
+    let lines: Vec<String> = (0..200).map(line).collect();
+    let [expected, found] = [("ample", AMPLE), ("little", Budget { held: 2_000, ..LITTLE })].map(|(name, budget)| {
+        let path = folder.path().join(name);
+        let report = archive(&settings(&path, &schemas, BOTH, "UTC"), budget, 4, 2, &lines);
+        (said(&report), bytes_of(&path))
+    });
+    assert_eq!(expected.0.4, 196);
+    assert!(expected == found, "memory decided something");
+}

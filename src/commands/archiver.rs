@@ -17,6 +17,7 @@ use crate::lineproto::{Instructions, Limits, Precision};
 use crate::order::{LeafSize, RunCounts};
 use crate::report::{Outcome, PartitionReport, RejectReport, RunReport, SHOWN_REJECTS, escaped};
 use crate::settings::IngestSettings;
+use crate::store::disk::{Disk, RealDisk};
 use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, RejectKind, SourceRange};
 use crate::store::{SourceKey, SpillSpace, Staging, Store, paths};
 use crate::table::schema::MeasurementSchema;
@@ -59,13 +60,24 @@ impl Archiver {
     /// # Errors
     /// An archive that is locked, damaged, of another format version, or made with other settings than asked for.
     pub fn open(command: &'static str, settings: IngestSettings, console: Console) -> Result<Self> {
+        Self::open_on(Arc::new(RealDisk), command, settings, console)
+    }
+
+    /// [`Archiver::open`] on any disk, so that a test can have a run die between any two of its operations.
+    #[doc(hidden)]
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        command: &'static str,
+        settings: IngestSettings,
+        console: Console,
+    ) -> Result<Self> {
         let declared = match &settings.schemas {
             Some(folder) => schema_file::load_dir(folder)?,
             None => BTreeMap::new(),
         };
         let store = match settings.dry_run {
             true => Store::dry_run(&settings.archive, &settings.requested)?,
-            false => Store::open(&settings.archive, &settings.requested)?,
+            false => Store::open_on(disk, &settings.archive, &settings.requested)?,
         };
         let zone = store.settings().timezone.parse()?;
         let read = store.state();

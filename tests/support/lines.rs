@@ -1,5 +1,7 @@
 //! Lines as Telegraf sends them, made up from a seed: the same seed gives the same lines on every machine.
 
+use std::ops::RangeInclusive;
+
 /// 2020-06-19T23:00:00Z, an hour before a midnight, in seconds.
 pub const START: i64 = 1_592_607_600;
 
@@ -28,6 +30,21 @@ impl Random {
     /// A number below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
+    }
+
+    /// True once in so many times.
+    pub fn one_in(&mut self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+
+    /// A number from `range`.
+    pub fn within(&mut self, range: RangeInclusive<usize>) -> usize {
+        range.start() + self.below((range.end() - range.start()) as u64 + 1) as usize
+    }
+
+    /// Any of `items`.
+    pub fn one_of<T: Copy>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len() as u64) as usize]
     }
 
     /// Any order of `items` (Fisher-Yates).

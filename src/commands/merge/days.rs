@@ -25,6 +25,8 @@ pub struct Here<'a> {
     pub console: Console,
     pub zone: Zone,
     pub leaf_size: LeafSize,
+    /// What the process may take.
+    pub memory: Memory,
     /// The columns of all measurements as they are with the other archive's.
     pub schemas: &'a BTreeMap<String, Arc<MeasurementSchema>>,
 }
@@ -137,7 +139,7 @@ impl Here<'_> {
                 None => new_formats(formats, other.settings().formats, entry),
             },
             leaf_size: self.leaf_size,
-            memory: Memory::default_of_machine().merging(false),
+            memory: self.memory.merging(false),
         };
         let locate = |target: &str| other.locate(target);
         let there = other.context(&locate, self.zone, self.leaf_size);

@@ -28,8 +28,9 @@ use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::order::LeafSize;
 use crate::report::{Outcome, PartitionReport, RejectReport, RunReport, SHOWN_REJECTS};
-use crate::settings::MergeSettings;
+use crate::settings::{Memory, MergeSettings};
 use crate::source::StopFlag;
+use crate::store::disk::{Disk, RealDisk};
 use crate::store::record::{Commit, Counts, Merged, RejectKind};
 use crate::store::{Requested, Staging, Store, failpoint, paths};
 use crate::table::schema::MeasurementSchema;
@@ -59,6 +60,8 @@ pub struct Merger {
     incomplete: bool,
     leaf_size: LeafSize,
     leaves: LeafCounts,
+    /// What the process may take.
+    memory: Memory,
 }
 
 /// A commit that is ready to be made.
@@ -79,6 +82,12 @@ impl Merger {
     /// Archives that are no archives, damaged, one inside of another, of other settings, of other columns, or with ledgers that
     /// contradict each other or leave a hole; an archive that another run holds.
     pub fn open(settings: MergeSettings, console: Console) -> Result<Self> {
+        Self::open_on(Arc::new(RealDisk), settings, console)
+    }
+
+    /// [`Merger::open`] on any disk, so that a test can have a merge die between any two of its operations.
+    #[doc(hidden)]
+    pub fn open_on(disk: Arc<dyn Disk>, settings: MergeSettings, console: Console) -> Result<Self> {
         let started = Instant::now();
         for other in &settings.others {
             refuse_inside(&settings.archive, other)?;
@@ -96,7 +105,7 @@ impl Merger {
                 if !exists {
                     check(&Store::dry_run(&settings.archive, &requested)?, &others, &settings)?;
                 }
-                Store::open(&settings.archive, &requested)?
+                Store::open_on(disk, &settings.archive, &requested)?
             }
         };
         let order = check(&store, &others, &settings)?;
@@ -115,6 +124,7 @@ impl Merger {
             incomplete: false,
             leaf_size: LeafSize::default(),
             leaves: LeafCounts::default(),
+            memory: Memory::default_of_machine(),
         })
     }
 
@@ -123,6 +133,14 @@ impl Merger {
     #[must_use]
     pub fn with_leaf_size(mut self, size: LeafSize) -> Self {
         self.leaf_size = size;
+        self
+    }
+
+    /// Merges with another amount of memory, so that a test needs few rows to have too little of it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_memory(mut self, memory: Memory) -> Self {
+        self.memory = memory;
         self
     }
 
@@ -205,6 +223,7 @@ impl Merger {
             console: self.console,
             zone: self.zone,
             leaf_size: self.leaf_size,
+            memory: self.memory,
             schemas: &schemas,
         };
         let Some(days) = take_days(job, other, &|| stop.is_set())? else {

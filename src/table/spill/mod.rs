@@ -71,7 +71,7 @@ pub fn spill(
 ) -> Result<Vec<SpilledTable>> {
     let tables: Vec<CollectedTable> = std::mem::take(&mut collected.tables);
     if tables.iter().all(|table| table.chunks.is_empty()) {
-        collected.tables = tables;
+        // Of lines that were rejected: what they were seen with settles nothing.
         return Ok(Vec::new());
     }
     write::spill_tables(tables, space, zone, block_bytes)

@@ -1,21 +1,15 @@
-//! The law: an archive is a function of the set of points it was given. Random points, written as random lines, arrive in
-//! random order, split over runs and threads, some of them twice, with more or less memory; the bytes of every day file are the same.
+//! What the tests of the law have in common: settings, lines of two measurements, memory, and the bytes that are compared.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use diurnal::commands::Archiver;
 use diurnal::console::Console;
 use diurnal::format::Formats;
 use diurnal::lineproto::Precision;
 use diurnal::order::{LEAF_CELLS, LeafSize};
 use diurnal::settings::{IngestSettings, MaxRejects, Memory};
-use diurnal::source::Origin;
 use diurnal::store::Requested;
 use proptest::prelude::*;
-
-use crate::support::folder::in_memory;
-use crate::support::long;
 
 /// Leaves in these tests are small, so that a handful of points fills many of them.
 pub const LEAF_SIZE: LeafSize = LeafSize {
@@ -96,25 +90,6 @@ pub fn line() -> impl Strategy<Value = String> {
     })
 }
 
-/// How the lines of a case reach the archive: for each run, for each of its threads, the numbers of the lines.
-fn arrival(lines: usize) -> impl Strategy<Value = Vec<Vec<Vec<usize>>>> {
-    let again = prop::collection::vec(0..lines, 0..lines.max(1));
-    let order = Just((0..lines).collect::<Vec<_>>()).prop_shuffle();
-    (order, again, 1..4usize, 1..4usize, any::<u64>()).prop_map(move |(mut order, again, runs, threads, mix)| {
-        order.extend(again);
-        let mut split = vec![vec![Vec::new(); threads]; runs];
-        let mut state = mix | 1;
-        for number in order {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            let place = (state >> 33) as usize;
-            split[place % runs][place / runs % threads].push(number);
-        }
-        split
-    })
-}
-
 pub fn formats() -> impl Strategy<Value = Formats> {
     prop_oneof![
         3 => Just(Formats { parquet: true, csv: true }),
@@ -175,35 +150,6 @@ pub fn budget() -> impl Strategy<Value = Budget> {
     (held, block, memory).prop_map(|(held, block, memory)| Budget { held, block, memory })
 }
 
-/// Archives lines run by run; every run's report must balance and reject nothing.
-fn archive(settings: &IngestSettings, budget: Budget, lines: &[String], runs: &[Vec<Vec<usize>>]) {
-    let settings = IngestSettings {
-        memory: Memory::new(budget.memory),
-        ..settings.clone()
-    };
-    for run in runs {
-        let mut archiver = Archiver::open("import", settings.clone(), SILENT)
-            .expect("an archive")
-            .with_leaf_size(LEAF_SIZE);
-        let mut gathered = Vec::new();
-        for thread in run {
-            let mut gatherer = archiver.gatherer_of(budget.held, budget.block);
-            for &number in thread {
-                let origin = |at: usize| Origin::File {
-                    path: "test".into(),
-                    offset: at as u64,
-                };
-                gatherer.push(lines[number].as_bytes(), None, origin);
-            }
-            gathered.push(gatherer.finish().expect("what was gathered"));
-        }
-        archiver.commit(gathered, Vec::new(), Vec::new()).expect("a commit");
-        let report = archiver.finish();
-        assert_eq!(report.rejected, 0, "{:?}", report.rejects);
-        assert_eq!(report.lines, report.points + report.folded);
-    }
-}
-
 /// Everything outside `_diurnal`, and the schemas.
 pub fn bytes_of(archive: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
@@ -224,45 +170,4 @@ pub fn bytes_of(archive: &Path) -> BTreeMap<String, Vec<u8>> {
         }
     }
     found
-}
-
-fn cases() -> u32 {
-    if long() { 5_000 } else { 150 }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
-
-    #[test]
-    fn arrival_order_runs_threads_memory_and_repeats_change_no_byte(
-        (lines, arrival) in prop::collection::vec(line(), 1..60).prop_flat_map(|lines| {
-            let arrival = arrival(lines.len());
-            (Just(lines), arrival)
-        }),
-        formats in formats(),
-        timezone in prop_oneof![4 => Just("UTC"), 1 => Just("Asia/Kathmandu")],
-        budget in budget(),
-    ) {
-        let folder = in_memory();
-        let schemas = folder.path().join("schemas");
-        std::fs::create_dir(&schemas).expect("a folder");
-        std::fs::write(schemas.join("declared.toml"), SCHEMA).expect("a schema");
-
-        let mut lines = lines;
-        lines.extend(FIRST.map(str::to_owned));
-        let first = vec![vec![vec![lines.len() - 2, lines.len() - 1]]];
-        let at_once = vec![vec![(0..lines.len()).collect::<Vec<_>>()]];
-        let by_arrival = |name: &str, budget: Budget, arrival: &[Vec<Vec<usize>>]| {
-            let path = folder.path().join(name);
-            let settings = settings(&path, &schemas, formats, timezone);
-            archive(&settings, AMPLE, &lines, &first);
-            archive(&settings, budget, &lines, arrival);
-            bytes_of(&path)
-        };
-        let (expected, found) = (by_arrival("one", AMPLE, &at_once), by_arrival("other", budget, &arrival));
-        prop_assert_eq!(expected.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>());
-        for (name, bytes) in &expected {
-            prop_assert!(found[name] == *bytes, "{} differs", name);
-        }
-    }
 }

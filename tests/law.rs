@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 
 use diurnal::commands::Archiver;
 use diurnal::console::Console;
@@ -16,6 +17,7 @@ use proptest::prelude::*;
 
 use crate::support::folder::in_memory;
 use crate::support::long;
+use crate::support::reader::expect_duckdb_reads_some;
 
 /// Leaves in these tests are small, so that a handful of points fills many of them.
 pub const LEAF_SIZE: LeafSize = LeafSize {
@@ -230,6 +232,8 @@ fn cases() -> u32 {
     if long() { 5_000 } else { 150 }
 }
 
+static READ_BY_DUCKDB: AtomicUsize = AtomicUsize::new(0);
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
 
@@ -264,5 +268,6 @@ proptest! {
         for (name, bytes) in &expected {
             prop_assert!(found[name] == *bytes, "{} differs", name);
         }
+        expect_duckdb_reads_some(&folder.path().join("other"), &READ_BY_DUCKDB);
     }
 }

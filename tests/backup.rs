@@ -185,6 +185,7 @@ fn a_second_backup_to_the_same_place_exits_4_and_one_that_is_stopped_leaves_noth
 #[test]
 fn of_a_damaged_archive_no_backup_is_made() {
     let folder = archive();
+    folder.leaves_damaged("archive");
     let path = folder.join("archive/cpu/2020-06-19.parquet");
     let mut bytes = fs::read(&path).expect("a day file");
     bytes[1_000] ^= 1;

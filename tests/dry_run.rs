@@ -232,6 +232,7 @@ fn a_dry_run_refuses_what_a_run_refuses() {
             diurnal(&other, "import").args(flag).run().expect_code(code);
         }
     }
+    folder.leaves_damaged("archive");
     let parquet = folder.join("archive/cpu/2020-06-19.parquet");
     let mut bytes = fs::read(&parquet).expect("a day file");
     bytes[100] ^= 1;

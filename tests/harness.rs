@@ -1,10 +1,14 @@
 //! The test support tested: what the other tests take for granted of Kafka and DuckDB is really there.
 
+use std::fs;
+
 use crate::support::duckdb::DuckDb;
 use crate::support::folder::Folder;
 use crate::support::kafka::Kafka;
 use crate::support::lines;
 use crate::support::produce::Record;
+use crate::support::reader::{expect_duckdb_reads, what_duckdb_finds_wrong};
+use crate::support::run::diurnal;
 
 #[test]
 fn an_open_transaction_holds_the_stable_end_and_an_ended_one_leaves_a_marker() {
@@ -107,4 +111,82 @@ fn made_up_lines_follow_from_their_seed_and_cross_midnight() {
     assert_ne!(lines, lines::telegraf(8, 5_000));
     let midnight = "1592611200000000000";
     assert_eq!(lines.iter().filter(|line| line.ends_with(midnight)).count(), 12);
+}
+
+/// Two days of one measurement, of which the second one has a column more.
+const TWO_DAYS: &str = "m,h=a f=-0,i=1i 1592568000000000000\n\
+                        m,h=b f=1.5,i=2i,s=\"\" 1592654400000000000\n\
+                        m,h=c i=3i 1592654400000000001\n";
+
+#[test]
+fn what_duckdb_would_not_read_as_documented_is_found_in_every_archive() {
+    let Some(duckdb) = DuckDb::get() else { return };
+    let folder = Folder::new();
+    diurnal(&folder, "import").arg("-").stdin(TWO_DAYS).run().expect_code(0);
+    expect_duckdb_reads(&folder.archive());
+    let first = folder.join("archive/m/2020-06-19.csv");
+    let second = folder.join("archive/m/2020-06-20.csv");
+    for (file, from, to, found) in [
+        (&second, "time,h,f,i,s", "time,h,i,f,s", "columns"),
+        (&second, "time,h,f,i,s", "time,h,f,i,t", "columns"),
+        (
+            &second,
+            "b,1.5,2,\"\"",
+            "b,1.5,two,\"\"",
+            "Error when converting column \"i\"",
+        ),
+        (&second, "b,1.5,2,\"\"", "b,1.5,2,", "rows in Parquet only"),
+        (
+            &second,
+            "b,1.5,2,\"\"",
+            "b,1.5000000000000002,2,\"\"",
+            "rows in Parquet only",
+        ),
+        (&second, "00.000000001Z", "00.000000002Z", "rows in Parquet only"),
+        (&first, "a,-0.0,1\n", "a,0.0,1\n", "rows in Parquet only"),
+        (&first, "a,-0.0,1\n", "a,-0.0,1\n2020-06-19T13:00:00Z,,,\n", "rows"),
+    ] {
+        let good = fs::read_to_string(file).expect("a day file");
+        let changed = good.replacen(from, to, 1);
+        assert_ne!(good, changed, "{from}");
+        fs::write(file, changed).expect("a test can write into its folder");
+        let wrong = what_duckdb_finds_wrong(&folder.archive()).unwrap_or_default();
+        assert!(wrong.contains(found), "{from} -> {to}: {wrong:?}");
+        fs::write(file, good).expect("a test can write into its folder");
+    }
+    // The same rows, but a column has another type on one of the days.
+    let parquet = folder.join("archive/m/2020-06-19.parquet");
+    let good = fs::read(&parquet).expect("a day file");
+    duckdb.query(
+        folder.path(),
+        "create table day as select * replace (i::integer as i) from 'archive/m/2020-06-19.parquet';
+         copy day to 'archive/m/2020-06-19.parquet' (format parquet); select 1",
+    );
+    let wrong = what_duckdb_finds_wrong(&folder.archive()).unwrap_or_default();
+    assert!(wrong.contains("2020-06-19.parquet: types"), "{wrong:?}");
+    fs::write(&parquet, good).expect("a test can write into its folder");
+    // What a test forgot to tell of its folder fails that test.
+    fs::write(folder.join("archive/m/2020-06-21.csv"), "time,h,f,i\n").expect("a test can write into its folder");
+    let wrong = what_duckdb_finds_wrong(&folder.archive()).unwrap_or_default();
+    assert!(wrong.contains("days in csv"), "{wrong:?}");
+    folder.leaves_damaged("archive");
+}
+
+#[test]
+fn names_with_glob_characters_are_read_with_a_glob_of_their_folder() {
+    let folder = Folder::new();
+    let names = [
+        "a[b]", "*", "?", "**", "%2A", "[!x]", "{a\\,b}", "ü/ö", ".x", "_x", "k\\=v",
+    ];
+    let lines: String = names
+        .iter()
+        .zip(1..)
+        .map(|(name, value)| format!("{name},h\\ [*]=\\,%20* v?={value}i,\"q\"=\"'\" 1592568000000000000\n"))
+        .collect();
+    diurnal(&folder, "import").arg("-").stdin(lines).run().expect_code(0);
+    assert_eq!(
+        fs::read_dir(folder.archive()).expect("an archive").count(),
+        names.len() + 1
+    );
+    expect_duckdb_reads(&folder.archive());
 }

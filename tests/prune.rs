@@ -225,6 +225,7 @@ fn a_prune_that_is_killed_is_completed_by_the_next_run_or_never_happened() {
 #[test]
 fn what_is_not_the_file_on_record_is_not_removed() {
     let folder = archive();
+    folder.leaves_damaged("archive");
     let path = folder.archive().join(format!("{OLD_DAY}.csv"));
     fs::write(&path, "somebody's own notes").expect("a test can write into its folder");
     let before = all_files(&folder.archive());

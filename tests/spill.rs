@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 
 use diurnal::commands::Archiver;
 use diurnal::order::{LEAF_CELLS, LeafSize};
@@ -13,6 +14,7 @@ use proptest::prelude::*;
 use crate::law::{AMPLE, Budget, SILENT, budget, bytes_of, settings};
 use crate::support::folder::in_memory;
 use crate::support::long;
+use crate::support::reader::{expect_duckdb_reads, expect_duckdb_reads_some};
 use diurnal::format::Formats;
 
 const BOTH: Formats = Formats {
@@ -103,6 +105,8 @@ fn cases() -> u32 {
     if long() { 5_000 } else { 150 }
 }
 
+static READ_BY_DUCKDB: AtomicUsize = AtomicUsize::new(0);
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
 
@@ -126,6 +130,7 @@ proptest! {
         for (name, bytes) in &expected.1 {
             prop_assert!(found.1[name] == *bytes, "{} differs", name);
         }
+        expect_duckdb_reads_some(&folder.path().join("little"), &READ_BY_DUCKDB);
     }
 }
 
@@ -147,6 +152,7 @@ fn assert_the_same(leaf_rows: usize, lines: &[String]) {
     });
     assert_eq!(expected.0, found.0);
     assert!(expected.1 == found.1, "the files differ");
+    expect_duckdb_reads(&folder.path().join("little"));
 }
 
 #[test]

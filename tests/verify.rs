@@ -144,6 +144,7 @@ fn a_foreign_file_is_found() {
 #[test]
 fn days_whose_files_were_swapped_are_found() {
     let folder = archive();
+    folder.leaves_damaged("archive");
     let [one, other] = ["cpu/2020-06-19.csv", "cpu/2020-06-20.csv"].map(|path| folder.archive().join(path));
     let aside = folder.join("aside");
     for (from, to) in [(&one, &aside), (&other, &one), (&aside, &other)] {
@@ -155,6 +156,7 @@ fn days_whose_files_were_swapped_are_found() {
 #[test]
 fn every_finding_is_said_not_only_the_first() {
     let folder = archive();
+    folder.leaves_damaged("archive");
     let paths = ["cpu/2020-06-19.parquet", "mem/2020-06-20.csv"].map(|path| folder.archive().join(path));
     for path in &paths {
         flip(path, 100, 0);
@@ -165,6 +167,7 @@ fn every_finding_is_said_not_only_the_first() {
 #[test]
 fn a_damaged_archive_is_not_written_to() {
     let folder = archive();
+    folder.leaves_damaged("archive");
     flip(&folder.join("archive/_diurnal/ledger-000001.jsonl"), 50, 2);
     let before = all_files(&folder.archive());
     diurnal(&folder, "import")
@@ -242,6 +245,7 @@ fn status_and_verify_of_no_archive_say_so() {
 #[test]
 fn an_archive_of_a_later_format_is_refused() {
     let folder = archive();
+    folder.leaves_damaged("archive");
     let path = folder.join("archive/_diurnal/archive.toml");
     let text = fs::read_to_string(&path).expect("archive.toml");
     let later = text.replace("format = 1", "format = 2");

@@ -294,6 +294,7 @@ fn what_no_later_tick_could_mend_ends_it() {
 
     folder.write("more.txt", point(3));
     diurnal(&folder, "import").arg("more.txt").run().expect_code(0);
+    folder.leaves_damaged("archive");
     change_last_commit(&folder, |commit| commit.replace(r#""id":2"#, r#""id":7"#));
     let before = ledger(&folder).1;
     let ran = follow(&folder, &broker, "1h").arg("--json").run().expect_code(1);

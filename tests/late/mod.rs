@@ -5,6 +5,7 @@ mod drafts;
 mod world;
 
 use std::fs;
+use std::sync::atomic::AtomicUsize;
 
 use diurnal::commands::LeafCounts;
 use diurnal::format::Formats;
@@ -16,10 +17,13 @@ use self::drafts::{ALL_COLUMNS, DAY, HOUR, leaf_size, runs, written};
 use self::world::{World, expect_equal, expected_leaves};
 use crate::law::{bytes_of, formats};
 use crate::support::long;
+use crate::support::reader::expect_duckdb_reads_some;
 
 fn cases() -> u32 {
     if long() { 5_000 } else { 150 }
 }
+
+static READ_BY_DUCKDB: AtomicUsize = AtomicUsize::new(0);
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
@@ -50,6 +54,7 @@ proptest! {
             let found = bytes_of(&world.archive());
             expect_equal(&found, &world.fresh())?;
         }
+        expect_duckdb_reads_some(&world.archive(), &READ_BY_DUCKDB);
     }
 
     #[test]

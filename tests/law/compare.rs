@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 
 use diurnal::error::Error;
 use diurnal::store::{Archive, check_files};
@@ -9,6 +10,7 @@ use diurnal::store::{Archive, check_files};
 use super::case::{Case, Partition};
 use super::common::bytes_of;
 use super::points::Point;
+use crate::support::reader::expect_duckdb_reads_some;
 
 /// Why a case fails, or only why a run came to no end.
 pub enum Trouble {
@@ -31,9 +33,13 @@ pub fn broken<T>(problem: impl Into<String>) -> Result<T, Trouble> {
     Err(Trouble::Broken(problem.into()))
 }
 
+/// Archives that were compared.
+static READ_BY_DUCKDB: AtomicUsize = AtomicUsize::new(0);
+
 /// Compares an archive with one that got everything at once: bytes of files, what the ledger says, rejects.
 pub fn compare(case: &Case, expected: &Path, found: &Path) -> Result<(), Trouble> {
     same_files(&bytes_of(expected), &bytes_of(found))?;
+    expect_duckdb_reads_some(found, &READ_BY_DUCKDB);
     let (expected, found) = (Archive::read(expected)?, Archive::read(found)?);
     for archive in [&expected, &found] {
         nothing_found(archive)?;

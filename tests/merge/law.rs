@@ -2,6 +2,7 @@
 //! archive that got them all.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicUsize;
 
 use proptest::prelude::*;
 
@@ -9,6 +10,7 @@ use super::world::{World, every_byte, range};
 use crate::law::{FIRST, bytes_of, formats, line};
 use crate::support::lines::Random;
 use crate::support::long;
+use crate::support::reader::expect_duckdb_reads_some;
 
 /// How lines are dealt out to archives.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +57,8 @@ fn deal(lines: &[String], archives: usize, split: Split, seed: u64) -> Vec<Vec<S
     }
     dealt
 }
+
+static READ_BY_DUCKDB: AtomicUsize = AtomicUsize::new(0);
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
@@ -116,6 +120,7 @@ proptest! {
         let (again, _) = world.merge("all", &names).expect("a merge");
         prop_assert_eq!((again.points, again.days.len()), (0, 0));
         prop_assert!(every_byte(&world.path("all")) == merged, "a second merge changed something");
+        expect_duckdb_reads_some(&world.path("all"), &READ_BY_DUCKDB);
     }
 }
 

@@ -139,6 +139,7 @@ fn damage_in_the_other_archive_is_named_and_nothing_is_merged() {
             .args(["--archive", &name, "lines.lp"])
             .run()
             .expect_code(3);
+        folder.leaves_damaged(&name);
         let path = folder.join(&name).join(file);
         let mut bytes = fs::read(&path).expect("a file");
         let middle = bytes.len() / 2;
@@ -188,6 +189,7 @@ fn days_of_another_encoder_are_encoded_again_and_a_later_format_is_refused() {
     }
     verified(&folder, "new");
 
+    folder.leaves_damaged("archive");
     let settings = folder.join("archive/_diurnal/archive.toml");
     let text = fs::read_to_string(&settings).expect("settings");
     fs::write(&settings, text.replace("format = 1", "format = 2")).expect("a test can write into its folder");

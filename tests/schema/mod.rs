@@ -200,6 +200,7 @@ fn an_export_overwrites_nothing_and_leaves_the_archive_alone() {
 #[test]
 fn a_schema_file_that_was_edited_in_the_archive_is_refused() {
     let folder = imported(LINES, &[]);
+    folder.leaves_damaged("archive");
     let path = folder.join("archive/_diurnal/schema/door.toml");
     let text = fs::read_to_string(&path).expect("a schema file");
     fs::write(&path, text.replace("uint", "int")).expect("a test can write into its folder");

@@ -54,9 +54,14 @@ impl DuckDb {
         row.values().next().expect("it has one").clone()
     }
 
+    /// The Python that has DuckDB as a module.
+    pub fn interpreter(&self) -> PathBuf {
+        self.bin.join("python")
+    }
+
     /// Runs one of the Python scripts of `tests/support` in `folder`.
     pub fn python(&self, folder: &Path, script: &str, arguments: &[&str], stdin: &str) -> Output {
-        let mut child = Command::new(self.bin.join("python"))
+        let mut child = Command::new(self.interpreter())
             .arg(root().join("tests/support").join(script))
             .args(arguments)
             .current_dir(folder)

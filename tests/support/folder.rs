@@ -1,13 +1,19 @@
-//! A fresh folder for each test, gone when the test ends.
+//! A fresh folder for each test, gone when the test ends: not before real DuckDB has read every archive in it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
+
+use super::reader::{archives_in, expect_duckdb_reads, is_cut_short};
+use super::run::diurnal;
 
 /// A test's own folder: the binary runs in it, and the archive is `archive/` in it.
 pub struct Folder {
     dir: TempDir,
+    /// Archives that DuckDB is not to read at the end.
+    damaged: Mutex<Vec<PathBuf>>,
 }
 
 impl Folder {
@@ -16,7 +22,10 @@ impl Folder {
             .prefix("diurnal-test-")
             .tempdir()
             .expect("a temporary folder can be made");
-        Self { dir }
+        Self {
+            dir,
+            damaged: Mutex::default(),
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -33,11 +42,39 @@ impl Folder {
         self.join("archive")
     }
 
+    /// Says that the test damages this archive of the folder on purpose, so that no reader has to understand it.
+    pub fn leaves_damaged(&self, archive: &str) {
+        let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        damaged.push(self.join(archive));
+    }
+
+    /// Has DuckDB read the archives that are meant to be whole.
+    fn read_every_archive(&self) {
+        let damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_whole = |archive: &PathBuf| !damaged.contains(archive);
+        for archive in archives_in(self.path()).into_iter().filter(is_whole) {
+            if is_cut_short(&archive) {
+                let recovery = diurnal(self, "import").arg("--archive").arg(&archive);
+                recovery.args(["-q", "-"]).run().expect_code(0);
+            }
+            expect_duckdb_reads(&archive);
+        }
+    }
+
     /// Writes a file and gives its path.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.join(name);
         fs::write(&path, content).expect("a test can write into its folder");
         path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A test that fails says enough.
+        if !std::thread::panicking() {
+            self.read_every_archive();
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod kafka;
 pub mod ledger;
 pub mod lines;
 pub mod produce;
+pub mod reader;
 pub mod run;
 pub mod telegraf;
 pub mod topic;

@@ -7,7 +7,6 @@ mod archive;
 mod backup;
 mod check;
 mod commit;
-mod direct;
 pub mod disk;
 mod dry;
 pub mod failpoint;

@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use super::direct::DirectReader;
 use super::hash::{OTHER_REST, joined, other_leaf};
 use super::record::{DayFileEntry, Piece};
 use crate::error::{Error, Result};
@@ -107,13 +106,13 @@ impl<'a> RecordedFile<'a> {
     }
 
     /// [`RecordedFile::leaf_to_copy`], as a stream.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn read_to_copy(&self, index: usize) -> Result<impl Read + use<>> {
+    pub fn read_to_copy(&self, index: usize) -> impl Read + '_ {
         let piece = self.pieces[index];
-        let range = piece.offset..piece.offset + piece.bytes;
-        DirectReader::open(&self.path, range).map_err(|error| Error::io(&self.path, "open it", &error))
+        PieceReader {
+            file: &self.file,
+            at: piece.offset,
+            end: piece.offset + piece.bytes,
+        }
     }
 
     /// Whether a copy of leaf `index` is what was committed.
@@ -147,6 +146,23 @@ impl<'a> RecordedFile<'a> {
 fn damaged(path: &Path, problem: impl std::fmt::Display) -> Error {
     Error::damaged(path.display(), problem)
         .hint("nothing was changed; run `diurnal verify`, then restore the file from a backup")
+}
+
+/// Reads a range of a file; others may read it at the same time.
+struct PieceReader<'a> {
+    file: &'a File,
+    at: u64,
+    end: u64,
+}
+
+impl Read for PieceReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let wanted = buffer.len().min(left);
+        let read = self.file.read_at(&mut buffer[..wanted], self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
 }
 
 #[cfg(test)]
@@ -213,7 +229,7 @@ mod tests {
         std::fs::write(file.path(), CONTENT).unwrap();
         let opened = RecordedFile::open(file.path(), &entry, pieces.iter().map(Some)).unwrap();
         let mut copy = Vec::new();
-        opened.read_to_copy(1).unwrap().read_to_end(&mut copy).unwrap();
+        opened.read_to_copy(1).read_to_end(&mut copy).unwrap();
         assert_eq!(copy, opened.leaf_to_copy(1).unwrap());
         assert_eq!(copy, b"three|");
         let moved = Piece {

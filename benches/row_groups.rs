@@ -9,7 +9,7 @@
 //!   stays together, and no two hosts go along side by side;
 //! - values are as they were sent, but for integers that only ever grew: these are counters, and go on growing as they did when the samples
 //!   begin again, each host from another start. Everything else has no more distinct values than the captures, hundreds to a thousand
-//!   a column, which favours dictionaries and long row groups less than it should where a real fleet has more of them.
+//!   a column, where a large fleet has more: dictionaries do better here than there.
 //!
 //! `MB` and `bytes/value` are of the Parquet file, a value being a time, tag or field that was sent. `encode` is the processor time of the
 //! commit (sort, fold, encode, write), of all threads. `scan` adds up five columns, `filter` one over 5 minutes at 15:02, as medians of nine

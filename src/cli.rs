@@ -365,6 +365,7 @@ mod tests {
 
     /// Flags of other programs that the pages show.
     const FLAGS_OF_OTHERS: &[&str] = &[
+        "--bench",
         "--bootstrap-server",
         "--config",
         "--create",

@@ -348,6 +348,7 @@ fn a_kill_at_any_step_leaves_all_days_or_none() {
 #[test]
 fn damage_is_refused_and_not_written_anew() {
     let folder = imported(LINES, &[]);
+    folder.leaves_damaged("archive");
     let path = folder.archive().join("door/2020-06-21.parquet");
     let mut bytes = fs::read(&path).expect("a day file");
     bytes[20] ^= 1;

@@ -1,6 +1,6 @@
 //! Leaves -> one CSV file: header, then a row a line (RFC 4180, LF). Null is empty, the empty string is `""`.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::array::{
@@ -16,9 +16,6 @@ use crate::store::record::Piece;
 
 /// A first guess at the bytes of a value, so that the text of a leaf grows few times.
 const LIKELY_VALUE_BYTES: usize = 12;
-
-/// Bytes that are copied at once: few enough to stay in the processor's cache while they are hashed and written.
-const COPY_BYTES: usize = 1024 * 1024;
 
 /// The text of one leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,8 +153,6 @@ pub struct CsvDayWriter<W: Write> {
     header: Vec<u8>,
     bytes: u64,
     pieces: Vec<Piece>,
-    /// Lines on their way from one file to the other.
-    copying: Vec<u8>,
 }
 
 impl<W: Write> CsvDayWriter<W> {
@@ -173,7 +168,6 @@ impl<W: Write> CsvDayWriter<W> {
             out,
             path: path.to_owned(),
             bytes: header.len() as u64,
-            copying: Vec::new(),
             header,
             pieces: Vec::new(),
         })
@@ -203,23 +197,24 @@ impl<W: Write> CsvDayWriter<W> {
     ///
     /// # Errors
     /// Reading or writing fails.
-    pub fn append_copy(&mut self, lines: impl Read, bytes: u64, from: &Path) -> Result<Piece> {
+    pub fn append_copy(&mut self, lines: impl BufRead, bytes: u64, from: &Path) -> Result<Piece> {
         let mut lines = lines.take(bytes);
         let mut hash = blake3::Hasher::new();
-        self.copying.resize(COPY_BYTES, 0);
         let offset = self.bytes;
         loop {
-            let read = match lines.read(&mut self.copying) {
-                Ok(0) => break,
+            let read = match lines.fill_buf() {
+                Ok([]) => break,
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Error::io(from, "read it", &error)),
             };
-            hash.update(&self.copying[..read]);
+            hash.update(read);
             self.out
-                .write_all(&self.copying[..read])
+                .write_all(read)
                 .map_err(|error| Error::io(&self.path, "write", &error))?;
+            let read = read.len();
             self.bytes += read as u64;
+            lines.consume(read);
         }
         let piece = Piece {
             offset,

@@ -7,6 +7,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::direct::DirectFile;
+
 /// What a path is, without following a symbolic link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -52,6 +54,10 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn create_folder(&self, path: &Path) -> io::Result<()>;
     /// A file that does not exist yet.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// A file that does not exist yet and may become large. Some of it may not be written before it is synced.
+    fn create_large(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.create(path)
+    }
     /// A file that exists, written at its end.
     fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Writes over bytes of a file that exists.
@@ -122,6 +128,10 @@ impl Disk for RealDisk {
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(Box::new(File::create_new(path)?))
+    }
+
+    fn create_large(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(DirectFile::new(File::create_new(path)?)))
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {

@@ -7,6 +7,7 @@ mod archive;
 mod backup;
 mod check;
 mod commit;
+mod direct;
 pub mod disk;
 mod dry;
 pub mod failpoint;

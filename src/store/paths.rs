@@ -107,6 +107,11 @@ pub(super) fn is_day_file(target: &str) -> bool {
     !target.starts_with(PRIVATE)
 }
 
+/// Whether a target is the CSV file of a day: the larger one by far.
+pub(super) fn is_csv(target: &str) -> bool {
+    is_day_file(target) && target.ends_with(".csv")
+}
+
 /// `2020-06-19`: four digits, two and two.
 fn is_day(text: &str) -> bool {
     text.len() == 10

@@ -1,10 +1,11 @@
 //! A day file on record, to be merged with: read piece by piece, and never further than the ledger vouches for it.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use super::direct::DirectReader;
 use super::hash::{OTHER_REST, joined, other_leaf};
 use super::record::{DayFileEntry, Piece};
 use crate::error::{Error, Result};
@@ -106,13 +107,13 @@ impl<'a> RecordedFile<'a> {
     }
 
     /// [`RecordedFile::leaf_to_copy`], as a stream.
-    pub fn read_to_copy(&self, index: usize) -> impl Read + '_ {
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn read_to_copy(&self, index: usize) -> Result<impl BufRead + use<>> {
         let piece = self.pieces[index];
-        PieceReader {
-            file: &self.file,
-            at: piece.offset,
-            end: piece.offset + piece.bytes,
-        }
+        let range = piece.offset..piece.offset + piece.bytes;
+        DirectReader::open(&self.path, range).map_err(|error| Error::io(&self.path, "open it", &error))
     }
 
     /// Whether a copy of leaf `index` is what was committed.
@@ -148,25 +149,10 @@ fn damaged(path: &Path, problem: impl std::fmt::Display) -> Error {
         .hint("nothing was changed; run `diurnal verify`, then restore the file from a backup")
 }
 
-/// Reads a range of a file; others may read it at the same time.
-struct PieceReader<'a> {
-    file: &'a File,
-    at: u64,
-    end: u64,
-}
-
-impl Read for PieceReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
-        let wanted = buffer.len().min(left);
-        let read = self.file.read_at(&mut buffer[..wanted], self.at)?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     const CONTENT: &[u8] = b"head|one|three|tail";
@@ -229,7 +215,7 @@ mod tests {
         std::fs::write(file.path(), CONTENT).unwrap();
         let opened = RecordedFile::open(file.path(), &entry, pieces.iter().map(Some)).unwrap();
         let mut copy = Vec::new();
-        opened.read_to_copy(1).read_to_end(&mut copy).unwrap();
+        opened.read_to_copy(1).unwrap().read_to_end(&mut copy).unwrap();
         assert_eq!(copy, opened.leaf_to_copy(1).unwrap());
         assert_eq!(copy, b"three|");
         let moved = Piece {

@@ -153,9 +153,11 @@ impl Staging {
             (name, path)
         };
         let made = match &shared.dry {
-            None => disk
-                .create(&path)
-                .map_err(|error| Error::io(&path, "make a staged file", &error)),
+            None => match paths::is_csv(target) {
+                true => disk.create_large(&path),
+                false => disk.create(&path),
+            }
+            .map_err(|error| Error::io(&path, "make a staged file", &error)),
             Some(dry) => dry.create(self.id, &name),
         };
         let output = made.inspect_err(|_| drop(self.files.slots().by_target.remove(target)))?;

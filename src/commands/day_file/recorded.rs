@@ -160,7 +160,7 @@ impl<'a> RecordedDay<'a> {
         let Some(RecordedCsv { file, .. }) = &self.csv else {
             return Err(self.lacks("CSV"));
         };
-        let lines = file.read_to_copy(leaf);
+        let lines = file.read_to_copy(leaf)?;
         file.check_copy(leaf, &to.append_copy(lines, file.piece(leaf).bytes, file.path())?)
     }
 

@@ -17,6 +17,7 @@ mod ledger;
 mod lineproto;
 mod lock;
 mod merge;
+mod pages;
 mod prune;
 mod queries;
 mod rejects;

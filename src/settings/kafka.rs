@@ -39,7 +39,7 @@ pub fn kafka_settings(
         Some(path) => read_properties(path)?,
         None => Vec::new(),
     };
-    properties.extend(from_environment(std::env::vars()));
+    properties.extend(from_environment(std::env::vars_os())?);
     let typed = args
         .properties
         .iter()

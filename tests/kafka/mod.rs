@@ -9,6 +9,7 @@ mod group;
 mod identity;
 mod replay;
 mod retention;
+mod security;
 
 use serde_json::Value;
 

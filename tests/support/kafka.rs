@@ -38,11 +38,33 @@ const JVM: [&str; 5] = [
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 ];
 
+/// What a broker has beyond one listener in the clear.
+pub struct Setup {
+    /// Names and security protocols of further listeners, each with a port of its own.
+    pub listeners: &'static [(&'static str, &'static str)],
+    /// Puts what they need into the broker's folder, and gives the lines that they need of its properties.
+    pub prepare: fn(&Path) -> String,
+    /// Further arguments for the tool that formats the broker's disk.
+    pub format: Vec<String>,
+}
+
+impl Setup {
+    fn plain() -> Self {
+        Self {
+            listeners: &[],
+            prepare: |_| String::new(),
+            format: Vec::new(),
+        }
+    }
+}
+
 /// A running broker.
 pub struct Kafka {
     libs: PathBuf,
     folder: PathBuf,
     port: u16,
+    /// Those of [`Setup::listeners`].
+    ports: Vec<(&'static str, u16)>,
     admin: AdminClient<DefaultClientContext>,
     leash: Leash,
 }
@@ -61,7 +83,7 @@ impl Kafka {
     /// The broker that the tests of this process share; `None`, with a message, where it can't be had.
     pub fn shared() -> Option<&'static Kafka> {
         static SHARED: OnceLock<Result<Kafka, String>> = OnceLock::new();
-        match SHARED.get_or_init(|| Ok(Kafka::start(Self::jars()?))) {
+        match SHARED.get_or_init(|| Ok(Kafka::start(Self::jars()?, &Setup::plain()))) {
             Ok(kafka) => Some(kafka),
             Err(missing) => {
                 skip(missing);
@@ -72,7 +94,12 @@ impl Kafka {
 
     /// A broker of the test's own, which it may kill and start again.
     pub fn own() -> Option<Kafka> {
-        Self::shared().map(|shared| Kafka::start(shared.libs.clone()))
+        Self::own_with(&Setup::plain())
+    }
+
+    /// Like [`Kafka::own`], set up otherwise.
+    pub fn own_with(setup: &Setup) -> Option<Kafka> {
+        Self::shared().map(|shared| Kafka::start(shared.libs.clone(), setup))
     }
 
     /// Ends the broker as a power cut would.
@@ -108,10 +135,10 @@ impl Kafka {
         install("install-kafka.sh", "kafka")
     }
 
-    fn start(libs: PathBuf) -> Kafka {
+    fn start(libs: PathBuf, setup: &Setup) -> Kafka {
         let mut said = String::new();
         for _ in 0..ATTEMPTS {
-            match Self::try_start(&libs) {
+            match Self::try_start(&libs, setup) {
                 Ok(kafka) => return kafka,
                 Err(log) => said = log,
             }
@@ -119,22 +146,28 @@ impl Kafka {
         panic!("Kafka does not start: {said}");
     }
 
-    fn try_start(libs: &Path) -> Result<Kafka, String> {
+    fn try_start(libs: &Path, setup: &Setup) -> Result<Kafka, String> {
         let folder = tempfile::Builder::new()
             .prefix("diurnal-kafka-")
             .tempdir()
             .expect("a temporary folder can be made")
             .keep();
-        // Both are bound at once, so that they differ.
-        let sockets = [0; 2].map(|port| TcpListener::bind(("127.0.0.1", port)).expect("a free port"));
-        let [port, controller] = sockets.map(|s| s.local_addr().expect("it is bound").port());
+        // All are bound at once, so that they differ.
+        let bind = |_| TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let sockets: Vec<TcpListener> = (0..2 + setup.listeners.len()).map(bind).collect();
+        let port_of = |socket: &TcpListener| socket.local_addr().expect("it is bound").port();
+        let [port, controller] = [&sockets[0], &sockets[1]].map(port_of);
+        let names = setup.listeners.iter().map(|(name, _)| *name);
+        let ports: Vec<(&str, u16)> = names.zip(sockets[2..].iter().map(port_of)).collect();
         let properties = folder.join("server.properties");
-        std::fs::write(&properties, server_properties(&folder, port, controller))
-            .expect("a test can write into its folder");
+        let text = server_properties(&folder, port, controller, setup, &ports) + &(setup.prepare)(&folder);
+        std::fs::write(&properties, text).expect("a test can write into its folder");
+        drop(sockets);
 
         let format = java(libs, "kafka.tools.StorageTool")
             .args(["format", "--cluster-id", "ZGl1cm5hbC10ZXN0cy0wMQ", "--config"])
             .arg(&properties)
+            .args(&setup.format)
             .output()
             .expect("java can be run");
         assert!(format.status.success(), "kafka.tools.StorageTool: {format:?}");
@@ -170,6 +203,7 @@ impl Kafka {
             libs: libs.to_owned(),
             folder,
             port,
+            ports,
             admin,
             leash,
         })
@@ -178,6 +212,18 @@ impl Kafka {
     /// The value of `--brokers`.
     pub fn brokers(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The value of `--brokers` for one of [`Setup::listeners`].
+    pub fn brokers_at(&self, listener: &str) -> String {
+        let found = self.ports.iter().find(|(name, _)| *name == listener);
+        let (_, port) = found.unwrap_or_else(|| panic!("no listener {listener}"));
+        format!("localhost:{port}")
+    }
+
+    /// The broker's own folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A new topic whose name starts with `name`, with further topic configuration.
@@ -299,16 +345,36 @@ fn java(libs: &Path, class: &str) -> Command {
 
 /// One node that is broker and controller, without waits that make sense in production only. Records may be of any
 /// time and are kept until a test deletes them: captures are old, and the clock of a test machine may be older still.
-fn server_properties(folder: &Path, port: u16, controller: u16) -> String {
+///
+/// Clients of further listeners are sent to a name, since that is what certificates are for.
+fn server_properties(
+    folder: &Path,
+    port: u16,
+    controller: u16,
+    setup: &Setup,
+    ports: &[(&'static str, u16)],
+) -> String {
     let data = folder.join("data");
+    let at = |host: &str| -> String {
+        ports
+            .iter()
+            .map(|(name, port)| format!(",{name}://{host}:{port}"))
+            .collect()
+    };
+    let (bound, advertised) = (at("127.0.0.1"), at("localhost"));
+    let protocols = setup
+        .listeners
+        .iter()
+        .map(|(name, protocol)| format!(",{name}:{protocol}"));
+    let protocols: String = protocols.collect();
     format!(
         "process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{bound}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:{controller}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
 log.dirs={}
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1

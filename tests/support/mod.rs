@@ -12,6 +12,7 @@ pub mod lines;
 pub mod produce;
 pub mod reader;
 pub mod run;
+pub mod secure;
 pub mod telegraf;
 pub mod topic;
 

@@ -24,7 +24,7 @@ pub type Consumer = BaseConsumer<Context>;
 const FIRST_PATIENCE: Duration = Duration::from_millis(500);
 /// How long a question waits at most before the stop flag is looked at.
 const MOST_PATIENCE: Duration = Duration::from_secs(5);
-/// The pause after a question that failed.
+/// The pause after a question that failed, in which librdkafka is listened to.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// How long partitions may be without a leader before the run goes on without them.
 const LEADER_PATIENCE: Duration = Duration::from_secs(10);
@@ -96,7 +96,7 @@ impl Client {
     /// Makes the consumer and waits until a broker answers.
     ///
     /// # Errors
-    /// Wrong properties; no answer within the time-out; credentials refused; the stop flag.
+    /// Wrong properties; no answer within the time-out; credentials or certificates refused; the stop flag.
     pub fn connect(settings: &KafkaSettings, stop: &StopFlag, deadline: Deadline) -> Result<(Self, Cluster)> {
         let config = settings.client_config()?;
         let context = Context::new(settings.logs());
@@ -110,16 +110,20 @@ impl Client {
             consumer: Arc::new(consumer),
             brokers: settings.brokers.trim().to_owned(),
         };
-        let mut cluster = client.cluster(settings.timeout, stop, deadline)?;
+        let mut cluster = client.cluster(settings, stop, deadline)?;
         cluster.id = client
             .consumer
             .client()
             .fetch_cluster_id(deadline.at_most(MOST_PATIENCE))
             .unwrap_or_default();
+        if settings.logs() {
+            // A short run would be over before anything is heard of its connection.
+            client.serve_events_for(RETRY_PAUSE)?;
+        }
         Ok((client, cluster))
     }
 
-    fn cluster(&self, timeout: Duration, stop: &StopFlag, deadline: Deadline) -> Result<Cluster> {
+    fn cluster(&self, settings: &KafkaSettings, stop: &StopFlag, deadline: Deadline) -> Result<Cluster> {
         let mut patience = FIRST_PATIENCE;
         loop {
             if stop.is_set() {
@@ -134,25 +138,23 @@ impl Client {
                     });
                 }
                 Err(_) => {
-                    self.serve_events()?;
-                    if let Some(reason) = self.consumer.context().take_refusal() {
-                        return Err(Error::new(&self.brokers, reason)
-                            .hint("check user, password and mechanism (sasl.*), and security.protocol"));
+                    // A broker that closes connections at once must not be asked in a busy loop.
+                    self.serve_events_for(RETRY_PAUSE)?;
+                    if let Some(refusal) = self.consumer.context().refusal() {
+                        return Err(refusal.into_error(settings)?);
                     }
                     if deadline.is_over() {
                         let reason = self.last_error().map_or_else(String::new, |text| format!(": {text}"));
                         return Err(Error::new(
                             &self.brokers,
-                            format_args!("no broker answered within {} s{reason}", timeout.as_secs_f32()),
+                            format_args!("no broker answered within {} s{reason}", settings.timeout.as_secs_f32()),
                         )
                         .hint(
-                            "check that the broker runs and is reached from here, and the port; --timeout waits longer",
+                            "check that the broker runs and is reached from here, the port, and security.protocol; --timeout waits longer",
                         ));
                     }
                 }
             }
-            // A broker that closes connections at once must not be asked in a busy loop.
-            std::thread::sleep(deadline.at_most(RETRY_PAUSE));
             patience = (patience * 2).min(MOST_PATIENCE);
         }
     }
@@ -178,7 +180,7 @@ impl Client {
         while leaderless(&cluster) && !deadline.is_over() && !stop.is_set() {
             std::thread::sleep(deadline.at_most(LEADER_RHYTHM));
             let id = std::mem::take(&mut cluster.id);
-            cluster = self.cluster(settings.timeout, stop, Deadline::after(settings.timeout))?;
+            cluster = self.cluster(settings, stop, Deadline::after(settings.timeout))?;
             cluster.id = id;
         }
         Ok(cluster)
@@ -199,15 +201,26 @@ impl Client {
     /// # Errors
     /// A message came this way, past the queues that count offsets. It would be lost silently otherwise.
     pub fn serve_events(&self) -> Result<()> {
-        for _ in 0..EVENTS_AT_ONCE {
-            if let Some(Ok(_)) = self.consumer.poll(Duration::ZERO) {
-                return Err(
-                    Error::new("librdkafka", "handed out a message outside its partition's queue")
-                        .hint("this is a bug in diurnal; nothing was committed"),
-                );
-            }
+        (0..EVENTS_AT_ONCE).try_for_each(|_| self.serve(Duration::ZERO))
+    }
+
+    /// The same for so long, however many there are: with the property `debug` an error has hundreds of lines before it.
+    fn serve_events_for(&self, wait: Duration) -> Result<()> {
+        let end = Deadline::after(wait);
+        while !end.is_over() {
+            self.serve(end.remaining())?;
         }
         Ok(())
+    }
+
+    fn serve(&self, wait: Duration) -> Result<()> {
+        match self.consumer.poll(wait) {
+            Some(Ok(_)) => Err(
+                Error::new("librdkafka", "handed out a message outside its partition's queue")
+                    .hint("this is a bug in diurnal; nothing was committed"),
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// The last error that librdkafka reported.

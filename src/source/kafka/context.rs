@@ -8,11 +8,34 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
+use super::refusal::Refusal;
+
+/// The facility of the log lines that tell why a connection is given up.
+const FAILED: &str = "FAIL";
+
 /// What librdkafka told us last.
 #[derive(Debug, Default)]
 struct Heard {
     error: Option<String>,
-    refused: Option<String>,
+    refusal: Option<Refusal>,
+    /// Whether there was a moment without any broker.
+    all_down: bool,
+}
+
+impl Heard {
+    fn hear(&mut self, code: Option<RDKafkaErrorCode>, text: &str) {
+        if let Some(refusal) = Refusal::of(code, text) {
+            self.refusal = Some(refusal);
+        }
+        if code == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.all_down = true;
+            // It says less than the error of the broker that came before it.
+            if self.error.is_some() {
+                return;
+            }
+        }
+        self.error = Some(text.to_owned());
+    }
 }
 
 /// Receives librdkafka's events.
@@ -41,9 +64,11 @@ impl Context {
         self.heard().error = Some(text);
     }
 
-    /// The broker's refusal of the credentials, once.
-    pub fn take_refusal(&self) -> Option<String> {
-        self.heard().refused.take()
+    /// What stands against every connection, as far as is known: a bad certificate of one broker says nothing of the others.
+    pub fn refusal(&self) -> Option<Refusal> {
+        let heard = self.heard();
+        let decides = |refusal: &Refusal| refusal.is_final() || heard.all_down;
+        heard.refusal.clone().filter(decides)
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {
@@ -53,6 +78,11 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // "[thrd:NAME]: TEXT". Errors proper come as events too; with `debug` each comes a second time, longer.
+        let is_first = facility == FAILED && !matches!(level, RDKafkaLogLevel::Debug);
+        if let Some((_, text)) = message.split_once("]: ").filter(|_| is_first) {
+            self.heard().hear(None, text);
+        }
         if !self.log {
             return;
         }
@@ -71,14 +101,7 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         log::debug!(target: "librdkafka", "{error}: {reason}");
-        let mut heard = self.heard();
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Authentication) {
-            heard.refused = Some(reason.to_owned());
-        }
-        // "All brokers are down" says less than the error of the broker that came before it.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) || heard.error.is_none() {
-            heard.error = Some(reason.to_owned());
-        }
+        self.heard().hear(error.rdkafka_error_code(), reason);
     }
 }
 
@@ -96,9 +119,41 @@ mod tests {
         error(RDKafkaErrorCode::BrokerTransportFailure, "connection refused");
         error(RDKafkaErrorCode::AllBrokersDown, "1/1 brokers are down");
         assert_eq!(context.last_error().as_deref(), Some("connection refused"));
-        assert_eq!(context.take_refusal(), None);
-        error(RDKafkaErrorCode::Authentication, "SASL PLAIN: invalid credentials");
-        assert!(context.take_refusal().is_some());
-        assert_eq!(context.take_refusal(), None);
+        assert_eq!(context.refusal(), None);
+    }
+
+    #[test]
+    fn credentials_are_refused_for_all_brokers_and_certificates_for_one() {
+        let error = |context: &Context, code, text: &str| context.error(KafkaError::Global(code), text);
+        let context = Context::new(false);
+        error(
+            &context,
+            RDKafkaErrorCode::Authentication,
+            "SASL PLAIN: invalid credentials",
+        );
+        assert!(context.refusal().is_some());
+
+        let context = Context::new(false);
+        error(&context, RDKafkaErrorCode::SSL, "b:1: certificate verify failed");
+        assert_eq!(context.refusal(), None, "another broker may have a good one");
+        error(&context, RDKafkaErrorCode::AllBrokersDown, "2/2 brokers are down");
+        assert!(context.refusal().is_some());
+    }
+
+    #[test]
+    fn a_connection_that_is_closed_tells_why_in_a_log_line() {
+        let context = Context::new(false);
+        let line = "[thrd:ssl://b:1/bootstrap]: ssl://b:1/bootstrap: SSL alert number 116";
+        context.log(RDKafkaLogLevel::Info, "FAIL", line);
+        assert_eq!(
+            context.last_error().as_deref(),
+            Some("ssl://b:1/bootstrap: SSL alert number 116")
+        );
+        context.log(RDKafkaLogLevel::Info, "REQTMOUT", "[thrd:b]: b: timed out");
+        context.error(
+            KafkaError::Global(RDKafkaErrorCode::AllBrokersDown),
+            "1/1 brokers are down",
+        );
+        assert!(context.refusal().is_some());
     }
 }

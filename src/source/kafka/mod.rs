@@ -16,6 +16,7 @@ mod plan;
 pub mod properties;
 mod raw;
 mod recover;
+mod refusal;
 mod replay;
 mod round;
 mod select;

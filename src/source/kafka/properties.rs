@@ -1,5 +1,6 @@
 //! librdkafka's own properties: which ones the user may set, from where, and which ones are secrets.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use rdkafka::error::KafkaError;
@@ -98,16 +99,23 @@ pub fn environment_name(property: &str) -> String {
 ///
 /// Underscores stand for dots, which is unambiguous: no property that a text can set has an underscore but the `ssl_*`
 /// ones, whose dotted forms do the same.
-pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
-    let mut found: Vec<(String, String)> = variables
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let property = name.strip_prefix(ENVIRONMENT_PREFIX)?;
-            Some((property.to_ascii_lowercase().replace('_', "."), value))
-        })
-        .collect();
+///
+/// # Errors
+/// A usage error where such a variable is not UTF-8; others may be anything.
+pub fn from_environment(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for (name, value) in variables {
+        let shown = name.to_string_lossy();
+        let Some(property) = shown.strip_prefix(ENVIRONMENT_PREFIX) else {
+            continue;
+        };
+        let Ok(value) = value.into_string() else {
+            return Err(Error::usage(&shown, "is not UTF-8").hint("a file for -F has to be as well"));
+        };
+        found.push((property.to_ascii_lowercase().replace('_', "."), value));
+    }
     found.sort();
-    found
+    Ok(found)
 }
 
 /// A property as `-X` takes it: `property=value`.
@@ -174,7 +182,9 @@ pub(super) fn refuse_fixed(name: &str) -> Result<()> {
     // librdkafka takes topic properties with a prefix too.
     let plain = name.strip_prefix("topic.").unwrap_or(name);
     match FIXED.iter().find(|(fixed, _)| *fixed == plain) {
-        Some((_, reason)) => Err(Error::usage(format_args!("-X {name}"), "is fixed by diurnal").hint(reason)),
+        Some((_, reason)) => {
+            Err(Error::usage(format_args!("Kafka property {name}"), "is fixed by diurnal").hint(reason))
+        }
         None => Ok(()),
     }
 }
@@ -184,14 +194,19 @@ pub(super) fn property_error(name: &str, error: &KafkaError) -> Error {
     use rdkafka::types::RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN;
     match error {
         KafkaError::ClientConfig(RD_KAFKA_CONF_UNKNOWN, ..) => {
-            let unknown = Error::usage(format_args!("-X {name}"), "librdkafka knows no such property");
+            let unknown = Error::usage(
+                format_args!("Kafka property {name}"),
+                "librdkafka knows no such property",
+            );
             match nearest(name, COMMON.iter().copied()) {
                 Some(meant) => unknown.hint(format_args!("did you mean {meant}?")),
                 None => unknown.hint("see CONFIGURATION.md of librdkafka 2.12 for all of them"),
             }
         }
-        KafkaError::ClientConfig(_, text, ..) if !is_secret(name) => Error::usage(format_args!("-X {name}"), text),
-        _ => Error::usage(format_args!("-X {name}"), "librdkafka refuses its value"),
+        KafkaError::ClientConfig(_, text, ..) if !is_secret(name) => {
+            Error::usage(format_args!("Kafka property {name}"), text)
+        }
+        _ => Error::usage(format_args!("Kafka property {name}"), "librdkafka refuses its value"),
     }
 }
 
@@ -264,9 +279,9 @@ mod tests {
             ("PATH", "/bin"),
             ("DIURNAL_KAFKA_DEBUG", "all"),
         ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        .map(|(name, value)| (name.into(), value.into()));
         assert_eq!(
-            from_environment(variables),
+            from_environment(variables).unwrap(),
             vec![
                 ("debug".to_owned(), "all".to_owned()),
                 ("sasl.password".to_owned(), "x".to_owned()),

@@ -138,10 +138,9 @@ impl KafkaSettings {
             .set("allow.auto.create.topics", "false");
         config.set_log_level(if self.debugs() {
             RDKafkaLogLevel::Debug
-        } else if self.log {
-            RDKafkaLogLevel::Info
         } else {
-            RDKafkaLogLevel::Error
+            // Why a connection was closed comes as such a line only, never as an error.
+            RDKafkaLogLevel::Info
         });
         Ok(config)
     }

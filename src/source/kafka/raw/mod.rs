@@ -1,7 +1,8 @@
 //! The one place with `unsafe`: the calls of librdkafka that rdkafka has no wrapper for.
 //!
 //! Here: a queue that partition queues are forwarded to and that is drained in batches, which halves the CPU time per
-//! message against polling one message at a time. In [`admin`]: questions to the cluster.
+//! message against polling one message at a time. In [`admin`]: questions to the cluster. In [`certificate`]: what is wrong
+//! with a certificate.
 //!
 //! Rules that the blocks below rely on:
 //! - A [`Queue`] holds an `Arc` of its client, so that the client outlives every queue and every message.
@@ -12,6 +13,7 @@
 #![allow(unsafe_code)]
 
 pub mod admin;
+pub mod certificate;
 
 use std::ffi::{CStr, CString, c_int};
 use std::marker::PhantomData;

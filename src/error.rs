@@ -66,7 +66,7 @@ impl Error {
     /// An input or output error on a file or folder.
     pub fn io(path: &Path, doing: &str, error: &std::io::Error) -> Self {
         let hint = match error.kind() {
-            std::io::ErrorKind::StorageFull => {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 Some("free some space and run again; nothing that was committed is touched")
             }
             std::io::ErrorKind::PermissionDenied => Some("check the owner and the permissions of this path"),

@@ -15,6 +15,8 @@ mod schema;
 mod small_files;
 mod status;
 mod stored_rejects;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use archiver::Archiver;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Instant, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -14,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::format::Formats;
 use crate::report::{bytes, counted, escaped, grouped, table};
 use crate::settings::PruneSettings;
+use crate::store::disk::{Disk, RealDisk};
 use crate::store::record::{Commit, DayEntry, DayFileEntry};
 use crate::store::{Archive, Requested, State, Store};
 use crate::table::PrunedDays;
@@ -50,7 +52,7 @@ struct PrunedDay {
 
 /// What is old enough to go.
 #[derive(Default)]
-struct Plan {
+pub(super) struct Plan {
     /// The days' entries as they will be.
     entries: Vec<DayEntry>,
     days: Vec<PrunedDay>,
@@ -70,7 +72,7 @@ pub(super) fn run(console: Console, folder: &Path, args: &PruneArgs) -> Result<u
             &|target| archive.locate(target),
             &settings,
         )?,
-        false => remove(folder, &settings)?,
+        false => remove(Arc::new(RealDisk), folder, &settings)?,
     };
     let removed = plan.days.iter().map(|day| day.removed.len()).sum::<usize>();
     let report = PruneReport {
@@ -93,8 +95,8 @@ pub(super) fn run(console: Console, folder: &Path, args: &PruneArgs) -> Result<u
 }
 
 /// One commit: what is to go is on record first, then it goes. A run that is killed in between is completed by the next one.
-fn remove(folder: &Path, settings: &PruneSettings) -> Result<Plan> {
-    let store = Store::open(folder, &Requested::default())?;
+pub(super) fn remove(disk: Arc<dyn Disk>, folder: &Path, settings: &PruneSettings) -> Result<Plan> {
+    let store = Store::open_on(disk, folder, &Requested::default())?;
     let timezone = &store.settings().timezone;
     let plan = Plan::new(&store.state(), timezone, &|target| store.path(target), settings)?;
     if plan.entries.is_empty() && plan.rejects.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -34,7 +34,7 @@ fn stage_text(staging: &Staging, target: String, text: &[u8]) -> Result<FileEntr
     use std::io::Write as _;
     let mut file = staging.file(&target)?;
     file.write_all(text)
-        .map_err(|error| Error::io(Path::new(&target), "write it", &error))?;
+        .map_err(|error| Error::io(file.path(), "write a staged file", &error))?;
     let written = file.finish()?;
     Ok(FileEntry {
         path: target,

@@ -26,7 +26,7 @@ mod spill;
 mod staging;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod time_range;
 
 use std::io::{self, Write as _};

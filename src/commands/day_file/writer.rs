@@ -1,7 +1,5 @@
 //! The new files of a day, staged leaf by leaf in the order of the day.
 
-use std::path::Path;
-
 use super::DayContext;
 use super::recorded::RecordedDay;
 use crate::calendar::Day;
@@ -49,7 +47,9 @@ impl DayWriter {
         let parquet = match context.formats.parquet {
             true => {
                 let path = target("parquet")?;
-                let writer = ParquetDayWriter::new(staging.file(&path)?, Path::new(&path), schema)?;
+                let file = staging.file(&path)?;
+                let shown = file.path().to_owned();
+                let writer = ParquetDayWriter::new(file, &shown, schema)?;
                 Some((writer, path))
             }
             false => None,
@@ -57,7 +57,9 @@ impl DayWriter {
         let csv = match context.formats.csv {
             true => {
                 let path = target("csv")?;
-                let writer = CsvDayWriter::new(staging.file(&path)?, Path::new(&path), schema)?;
+                let file = staging.file(&path)?;
+                let shown = file.path().to_owned();
+                let writer = CsvDayWriter::new(file, &shown, schema)?;
                 Some((writer, path))
             }
             false => None,

@@ -1,6 +1,7 @@
 //! `diurnal schema set`: a field gets another type, in every day file that has it, or in none.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -16,6 +17,7 @@ use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::order::LeafSize;
 use crate::report::{counted, escaped};
+use crate::store::disk::{Disk, RealDisk};
 use crate::store::record::{Commit, DayEntry, DayFileEntry};
 use crate::store::{Archive, Requested, Store};
 use crate::table::schema::ColumnType;
@@ -87,12 +89,17 @@ impl TypeChange<'_> {
     /// No such field, or a tag (wrong usage); the first value that does not fit: then nothing is changed; another run holds the
     /// archive; files that are not as the ledger says; a disk that can't be written.
     pub fn make(&self, console: Console, folder: &Path) -> Result<SetReport> {
+        self.make_on(Arc::new(RealDisk), console, folder)
+    }
+
+    /// [`TypeChange::make`] on any disk, so that a test can have it die or fail at any of its operations.
+    pub(crate) fn make_on(&self, disk: Arc<dyn Disk>, console: Console, folder: &Path) -> Result<SetReport> {
         let started = Instant::now();
         // There has to be one: this makes none.
-        Archive::read(folder)?;
+        Archive::read_on(Arc::clone(&disk), folder)?;
         let store = match self.dry_run {
             true => Store::dry_run(folder, &Requested::default())?,
-            false => Store::open(folder, &Requested::default())?,
+            false => Store::open_on(disk, folder, &Requested::default())?,
         };
         store.expect_more(false);
         let made = self.make_in(&store, console);

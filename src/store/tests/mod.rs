@@ -5,7 +5,7 @@ mod crash;
 mod damage;
 mod kill;
 mod segments;
-mod sim;
+pub(crate) mod sim;
 mod use_it;
 
 use std::io::Write as _;

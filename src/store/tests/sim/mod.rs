@@ -24,6 +24,8 @@ pub enum Trouble {
     Crash(usize),
     /// This operation alone fails; a write stores half of its bytes first.
     Fail(usize, ErrorKind),
+    /// This write stores half of its bytes, and says so.
+    Short(usize),
     /// The first operation does nothing and says that all is well; the power goes off at the second.
     SkipAndCrash(usize, usize),
 }
@@ -93,6 +95,21 @@ impl SimDisk {
             Node::Folder => None,
         };
         world.names.iter().filter_map(content).collect()
+    }
+
+    /// What stands at a path, without an operation: a file's content, `Some(None)` for a folder.
+    pub fn peek(&self, path: &Path) -> Option<Option<Vec<u8>>> {
+        let world = self.world();
+        let id = world.id(path).ok()?;
+        Some(match &world.nodes[id] {
+            Node::File(content) => Some(content.data.clone()),
+            Node::Folder => None,
+        })
+    }
+
+    /// Every path, folders before what is in them.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.world().names.keys().cloned().collect()
     }
 
     /// Changes a file behind the store's back.

@@ -130,7 +130,10 @@ fn has_unsafe_code(line: &str) -> bool {
 
 /// Whether a line begins a block, or an `impl`, that needs a proof; a function's needs are its caller's.
 fn is_unsafe_block(line: &str) -> bool {
-    has_unsafe_code(line) && !line.contains("unsafe fn ")
+    has_unsafe_code(line)
+        && !["unsafe fn ", "unsafe extern "]
+            .iter()
+            .any(|function| line.contains(function))
 }
 
 /// All files of Rust code below a folder of the repository, in order.

@@ -5,7 +5,8 @@
 //! case half of an hour's last samples come with the next hour, as happens when agents flush a little later than cron runs. Both
 //! archives must be the same, byte for byte.
 //!
-//! Two days by default, since one day is like the other but for the ledger, which grows; `DIURNAL_BENCH_DAYS=30` is the month (70 GB of
+//! Two days by default, since one day is like the other but for the ledger, which grows, and for the one run's memory: with 4 GiB it
+//! spills from the fifth day on, as over a month, and costs a third more a day; `DIURNAL_BENCH_DAYS=30` is the month (70 GB of
 //! lines, of which one hour is on disk at a time, 90 GB of archives, an hour or two), `DIURNAL_BENCH_CASES=1` leaves the second case out,
 //! `DIURNAL_BENCH_FORMATS=parquet` takes other formats.
 

@@ -184,11 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn usual_keys_have_a_place() {
+    fn usual_keys_all_have_a_place() {
         let keys: Vec<Vec<u8>> = (0..200).map(|n| format!("usage_{n}").into_bytes()).collect();
         // The seeds are random: 11 of 5,000 such tables left one to three keys without a place.
-        let without = numbered(&keys).others.len();
-        assert!(without <= 10, "{without} of {} keys have no place", keys.len());
+        assert!((0..4).any(|_| numbered(&keys).others.is_empty()));
+        assert!(numbered(&keys).others.len() <= 5);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::disk::DiskFile;
 /// What memory, offsets and lengths are multiples of: no disk has larger blocks.
 const ALIGNMENT: usize = 4_096;
 
-/// Bytes that are read or written at once. A file that has fewer never gets here.
+/// Bytes that are read or written at once past the page cache; what is less goes the usual way.
 const PIECE: usize = 1 << 20;
 
 /// A piece of memory that begins at a multiple of [`ALIGNMENT`].

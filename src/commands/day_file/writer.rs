@@ -40,27 +40,25 @@ impl DayWriter {
     /// Files that can't be staged.
     pub fn new(context: DayContext<'_>, staging: &Staging, schema: &DaySchema, day: Day) -> Result<Self> {
         let day = day.to_string();
-        let target = |extension: &str| {
-            paths::day_file(&schema.measurement, &day, extension)
-                .map_err(|error| Error::new(&schema.measurement, error))
+        // With the path that is written, for messages, and the one relative to the archive.
+        let staged = |extension: &str| {
+            let target = paths::day_file(&schema.measurement, &day, extension)
+                .map_err(|error| Error::new(&schema.measurement, error))?;
+            let file = staging.file(&target)?;
+            let path = file.path().to_owned();
+            Ok::<_, Error>((file, path, target))
         };
         let parquet = match context.formats.parquet {
             true => {
-                let path = target("parquet")?;
-                let file = staging.file(&path)?;
-                let shown = file.path().to_owned();
-                let writer = ParquetDayWriter::new(file, &shown, schema)?;
-                Some((writer, path))
+                let (file, path, target) = staged("parquet")?;
+                Some((ParquetDayWriter::new(file, &path, schema)?, target))
             }
             false => None,
         };
         let csv = match context.formats.csv {
             true => {
-                let path = target("csv")?;
-                let file = staging.file(&path)?;
-                let shown = file.path().to_owned();
-                let writer = CsvDayWriter::new(file, &shown, schema)?;
-                Some((writer, path))
+                let (file, path, target) = staged("csv")?;
+                Some((CsvDayWriter::new(file, &path, schema)?, target))
             }
             false => None,
         };

@@ -12,18 +12,22 @@ use super::columns::TIME;
 use super::time_text::{TIME_BYTES, TimeWriter};
 use super::{DaySchema, WrittenDay};
 use crate::error::{Error, Result};
+use crate::store::digest::{Digest, PieceDigest};
 use crate::store::record::Piece;
 
 /// A first guess at the bytes of a value, so that the text of a leaf grows few times.
 const LIKELY_VALUE_BYTES: usize = 12;
+
+/// Bytes that are digested and written at once: a part of a core's own cache.
+const COPY_BYTES: usize = 128 * 1024;
 
 /// The text of one leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvLeaf {
     /// Whole lines, the last one's LF included.
     pub text: Vec<u8>,
-    /// BLAKE3 of `text`, hexadecimal.
-    pub hash: String,
+    /// Of `text`.
+    pub digest: Digest,
 }
 
 impl CsvLeaf {
@@ -46,8 +50,8 @@ impl CsvLeaf {
     }
 
     pub(super) fn new(text: Vec<u8>) -> Self {
-        let hash = blake3::hash(&text).to_hex().to_string();
-        Self { text, hash }
+        let digest = Digest::of(&text);
+        Self { text, digest }
     }
 }
 
@@ -182,25 +186,20 @@ impl<W: Write> CsvDayWriter<W> {
             .write_all(&leaf.text)
             .map_err(|error| Error::io(&self.path, "write", &error))?;
         let bytes = leaf.text.len() as u64;
-        self.pieces.push(Piece {
-            offset: self.bytes,
-            bytes,
-            hash: leaf.hash.clone(),
-        });
+        self.pieces.push(leaf.digest.piece(self.bytes, bytes));
         self.bytes += bytes;
         Ok(())
     }
 
-    /// Appends the lines of a leaf as another file of the same columns has them: the next `bytes` bytes of `lines`, a file that errors
-    /// call `from`. Gives the piece that was written: the caller compares its length and hash with those on record, so that no damage
-    /// is copied unseen.
+    /// Appends the lines of a leaf as another file of the same columns has them, where it is on record as `recorded`: the next bytes
+    /// of `lines`, a file that errors call `from`. Gives what was written as [`PieceDigest::of_copy`] does: the caller compares it with
+    /// the record, so that no damage is copied unseen. Without a piece nothing more can be appended.
     ///
     /// # Errors
     /// Reading or writing fails.
-    pub fn append_copy(&mut self, lines: impl BufRead, bytes: u64, from: &Path) -> Result<Piece> {
-        let mut lines = lines.take(bytes);
-        let mut hash = blake3::Hasher::new();
-        let offset = self.bytes;
+    pub fn append_copy(&mut self, lines: impl BufRead, recorded: &Piece, from: &Path) -> Result<Option<Piece>> {
+        let mut lines = lines.take(recorded.bytes);
+        let mut digest = PieceDigest::of_copy(recorded);
         loop {
             let read = match lines.fill_buf() {
                 Ok([]) => break,
@@ -208,20 +207,19 @@ impl<W: Write> CsvDayWriter<W> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Error::io(from, "read it", &error)),
             };
-            hash.update(read);
+            // What is digested is written while it is in the cache.
+            let part = &read[..read.len().min(COPY_BYTES)];
+            digest.update(part);
             self.out
-                .write_all(read)
+                .write_all(part)
                 .map_err(|error| Error::io(&self.path, "write", &error))?;
-            let read = read.len();
-            self.bytes += read as u64;
-            lines.consume(read);
+            let part = part.len();
+            lines.consume(part);
         }
-        let piece = Piece {
-            offset,
-            bytes: self.bytes - offset,
-            hash: hash.finalize().to_hex().to_string(),
-        };
-        self.pieces.push(piece.clone());
+        let offset = self.bytes;
+        self.bytes += digest.bytes();
+        let piece = digest.finish(offset);
+        self.pieces.extend(piece.clone());
         Ok(piece)
     }
 

@@ -20,6 +20,7 @@ use super::parquet_read::{FilePart, ParquetFooter};
 use super::{DaySchema, ENCODER_VERSION, WrittenDay};
 use crate::error::{Error, Result};
 use crate::format::TimeUnit;
+use crate::store::digest::PieceDigest;
 use crate::store::record::Piece;
 use crate::table::schema::{ColumnKind, ColumnType};
 
@@ -198,14 +199,20 @@ impl<W: Write + Send> ParquetDayWriter<W> {
     }
 
     /// Appends a leaf of another file of the same columns as it is there; `bytes` are all those of leaf `index` of the file that
-    /// `footer` was read from. Gives the piece that was written: the caller compares its hash with the one on record, so that no
-    /// damage is copied unseen.
+    /// `footer` was read from, and are on record there as `recorded`. Gives what was written as [`PieceDigest::of_copy`] does: the
+    /// caller compares it with the record, so that no damage is copied unseen. Without a piece nothing more can be appended.
     ///
     /// # Errors
     /// Writing fails; a footer that does not fit these bytes.
-    pub fn append_copy(&mut self, footer: &ParquetFooter, index: usize, bytes: &FilePart) -> Result<Piece> {
+    pub fn append_copy(
+        &mut self,
+        footer: &ParquetFooter,
+        index: usize,
+        bytes: &FilePart,
+        recorded: &Piece,
+    ) -> Result<Option<Piece>> {
         let chunks = footer.chunks(index)?;
-        let copied = self.append_group(|group| {
+        let copied = self.append_group(PieceDigest::of_copy(recorded), |group| {
             for chunk in chunks {
                 group.append_column(bytes, chunk)?;
             }
@@ -227,7 +234,7 @@ impl<W: Write + Send> ParquetDayWriter<W> {
         nulls: Vec<Option<ArrowColumnChunk>>,
     ) -> Result<()> {
         let mut copied = footer.chunks(index)?.into_iter();
-        let written = self.append_group(|group| {
+        let written = self.append_group(PieceDigest::default(), |group| {
             for chunk in nulls {
                 match chunk {
                     Some(chunk) => chunk.append_to_row_group(group)?,
@@ -246,7 +253,7 @@ impl<W: Write + Send> ParquetDayWriter<W> {
     }
 
     fn append_chunks(&mut self, leaf: Vec<ArrowColumnChunk>) -> Result<(), ParquetError> {
-        self.append_group(|group| {
+        self.append_group(PieceDigest::default(), |group| {
             for chunk in leaf {
                 chunk.append_to_row_group(group)?;
             }
@@ -257,11 +264,12 @@ impl<W: Write + Send> ParquetDayWriter<W> {
 
     fn append_group(
         &mut self,
+        digest: PieceDigest,
         append: impl FnOnce(&mut SerializedRowGroupWriter<'_, Hashed<W>>) -> Result<(), ParquetError>,
-    ) -> Result<Piece, ParquetError> {
+    ) -> Result<Option<Piece>, ParquetError> {
         // The file writer has a buffer of its own: it is emptied where one piece ends and the next begins.
         self.file.flush()?;
-        self.file.inner_mut().begin_piece();
+        self.file.inner_mut().begin_piece(digest);
         let mut group = self.file.next_row_group()?;
         append(&mut group)?;
         group.close()?;
@@ -294,8 +302,8 @@ struct Hashed<W> {
     out: W,
     bytes: u64,
     rest: blake3::Hasher,
-    /// Hash of the piece that is being written, and where it began.
-    piece: Option<(u64, blake3::Hasher)>,
+    /// Where the piece that is being written began, and its digest.
+    piece: Option<(u64, PieceDigest)>,
     pieces: Vec<Piece>,
 }
 
@@ -310,19 +318,15 @@ impl<W> Hashed<W> {
         }
     }
 
-    fn begin_piece(&mut self) {
-        self.piece = Some((self.bytes, blake3::Hasher::new()));
+    fn begin_piece(&mut self, digest: PieceDigest) {
+        self.piece = Some((self.bytes, digest));
     }
 
-    /// Ends the piece that was begun, and gives it.
-    fn end_piece(&mut self) -> Piece {
-        let (offset, hash) = self.piece.take().unwrap_or_else(|| (self.bytes, blake3::Hasher::new()));
-        let piece = Piece {
-            offset,
-            bytes: self.bytes - offset,
-            hash: hash.finalize().to_hex().to_string(),
-        };
-        self.pieces.push(piece.clone());
+    /// Ends the piece that was begun, and gives it unless it is no copy of what it should be.
+    fn end_piece(&mut self) -> Option<Piece> {
+        let (offset, digest) = self.piece.take()?;
+        let piece = digest.finish(offset);
+        self.pieces.extend(piece.clone());
         piece
     }
 
@@ -340,11 +344,11 @@ impl<W: Write> Write for Hashed<W> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let written = self.out.write(buffer)?;
         self.bytes += written as u64;
-        let hash = match &mut self.piece {
-            Some((_, hash)) => hash,
-            None => &mut self.rest,
-        };
-        hash.update(&buffer[..written]);
+        let buffer = &buffer[..written];
+        match &mut self.piece {
+            Some((_, digest)) => digest.update(buffer),
+            None => _ = self.rest.update(buffer),
+        }
         Ok(written)
     }
 

@@ -20,6 +20,8 @@ use rayon::prelude::*;
 
 use self::rows::{any_day, cells, column, day_schema, tags};
 use super::*;
+use crate::store::digest::Digest;
+use crate::store::record::Piece;
 use crate::table::schema::{ColumnKind, ColumnType};
 
 const PARQUET: &str = "m/2020-06-19.parquet";
@@ -266,7 +268,7 @@ fn a_format_that_is_not_kept_costs_nothing() {
 
 fn piece_is_hashed(bytes: &[u8], piece: &Piece) -> bool {
     let range = piece.offset as usize..(piece.offset + piece.bytes) as usize;
-    *blake3::hash(&bytes[range]).to_hex() == *piece.hash
+    Digest::of(&bytes[range]).piece(piece.offset, piece.bytes) == *piece
 }
 
 proptest! {

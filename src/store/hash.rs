@@ -1,8 +1,9 @@
-//! Files against their record: lengths and BLAKE3 hashes, in one pass with bounded memory.
+//! Files against their record: lengths and hashes, in one pass with bounded memory.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use super::digest::{PieceDigest, same_bytes};
 use super::disk::{Disk, Kind, RealDisk};
 use super::record::{DayFileEntry, FileEntry, Piece};
 use crate::error::{Error, Result};
@@ -19,7 +20,7 @@ pub(super) fn file_problems(disk: &dyn Disk, path: &Path, bytes: u64, hash: &str
 pub(super) fn copy_file(disk: &dyn Disk, path: &Path, bytes: u64, hash: &str, copy: &mut dyn Write) -> Vec<String> {
     compare(disk, path, bytes, |input| {
         let mut hasher = blake3::Hasher::new();
-        feed(input, bytes, &mut hasher, copy)?;
+        feed(input, bytes, |part| _ = hasher.update(part), copy)?;
         Ok(match hasher.finalize().to_hex().as_str() == hash {
             true => Vec::new(),
             false => vec!["its content is not what was committed".to_string()],
@@ -65,16 +66,17 @@ pub(super) fn copy_day_file(
     compare(disk, path, entry.bytes, |input| {
         let mut found = Vec::new();
         let mut rest = blake3::Hasher::new();
-        feed(input, pieces.first().map_or(0, |piece| piece.offset), &mut rest, copy)?;
+        let head = pieces.first().map_or(0, |piece| piece.offset);
+        feed(input, head, |part| _ = rest.update(part), copy)?;
         for (number, piece) in pieces.iter().enumerate() {
-            let mut leaf = blake3::Hasher::new();
-            feed(input, piece.bytes, &mut leaf, copy)?;
-            if leaf.finalize().to_hex().as_str() != piece.hash {
+            let mut leaf = PieceDigest::default();
+            feed(input, piece.bytes, |part| leaf.update(part), copy)?;
+            if !leaf.finish(piece.offset).is_some_and(|leaf| same_bytes(&leaf, piece)) {
                 found.push(other_leaf(number, piece));
             }
         }
         let end = pieces.last().map_or(0, |piece| piece.offset + piece.bytes);
-        feed(input, entry.bytes - end, &mut rest, copy)?;
+        feed(input, entry.bytes - end, |part| _ = rest.update(part), copy)?;
         if rest.finalize().to_hex().as_str() != entry.rest {
             found.push(OTHER_REST.to_string());
         }
@@ -139,14 +141,14 @@ fn compare(
         .unwrap_or_else(|error| vec![format!("it cannot be read: {error}")])
 }
 
-fn feed(input: &mut dyn Read, mut bytes: u64, hasher: &mut blake3::Hasher, copy: &mut dyn Write) -> io::Result<()> {
+fn feed(input: &mut dyn Read, mut bytes: u64, mut digest: impl FnMut(&[u8]), copy: &mut dyn Write) -> io::Result<()> {
     let at_once = |bytes: u64| usize::try_from(bytes).map_or(BUFFER_BYTES, |bytes| bytes.min(BUFFER_BYTES));
     let mut buffer = vec![0; at_once(bytes)];
     while bytes > 0 {
         let wanted = at_once(bytes);
         let part = &mut buffer[..wanted];
         input.read_exact(part)?;
-        hasher.update(part);
+        digest(part);
         copy.write_all(part)?;
         bytes -= wanted as u64;
     }
@@ -156,6 +158,7 @@ fn feed(input: &mut dyn Read, mut bytes: u64, hasher: &mut blake3::Hasher, copy:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::digest::Digest;
     use crate::store::disk::RealDisk;
 
     fn hex(bytes: &[u8]) -> String {
@@ -165,11 +168,7 @@ mod tests {
     fn day_file(content: &[u8], leaves: &[(usize, usize)]) -> (DayFileEntry, Vec<Piece>) {
         let pieces: Vec<Piece> = leaves
             .iter()
-            .map(|(from, to)| Piece {
-                offset: *from as u64,
-                bytes: (to - from) as u64,
-                hash: hex(&content[*from..*to]),
-            })
+            .map(|(from, to)| Digest::of(&content[*from..*to]).piece(*from as u64, (to - from) as u64))
             .collect();
         let (from, to) = match leaves {
             [] => (0, 0),

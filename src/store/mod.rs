@@ -7,6 +7,7 @@ mod archive;
 mod backup;
 mod check;
 mod commit;
+pub mod digest;
 mod direct;
 pub mod disk;
 mod dry;

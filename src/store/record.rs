@@ -218,6 +218,9 @@ pub struct Piece {
     pub bytes: u64,
     /// BLAKE3, hexadecimal.
     pub hash: String,
+    /// XXH3 of 128 bits, hexadecimal. The first records had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sum: Option<String>,
 }
 
 /// One of the two files of a day.

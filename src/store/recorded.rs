@@ -5,6 +5,7 @@ use std::io::{self, BufRead};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use super::digest::{PieceDigest, same_bytes};
 use super::direct::DirectReader;
 use super::hash::{OTHER_REST, joined, other_leaf};
 use super::record::{DayFileEntry, Piece};
@@ -59,7 +60,7 @@ impl<'a> RecordedFile<'a> {
         self.pieces.len()
     }
 
-    /// Where leaf `index` is, and its hash.
+    /// Where leaf `index` is, and its hashes.
     pub fn piece(&self, index: usize) -> &'a Piece {
         self.pieces[index]
     }
@@ -91,10 +92,10 @@ impl<'a> RecordedFile<'a> {
     /// They are not what was committed; the disk's.
     pub fn leaf(&self, index: usize) -> Result<Vec<u8>> {
         let bytes = self.leaf_to_copy(index)?;
-        match blake3::hash(&bytes).to_hex().as_str() == self.pieces[index].hash {
-            true => Ok(bytes),
-            false => Err(self.other_leaf(index)),
-        }
+        let mut digest = PieceDigest::of_copy(self.pieces[index]);
+        digest.update(&bytes);
+        self.check_copy(index, digest.finish(0).as_ref())?;
+        Ok(bytes)
     }
 
     /// The bytes of leaf `index`, not checked: [`RecordedFile::check_copy`] is to see what became of them.
@@ -116,13 +117,12 @@ impl<'a> RecordedFile<'a> {
         DirectReader::open(&self.path, range).map_err(|error| Error::io(&self.path, "open it", &error))
     }
 
-    /// Whether a copy of leaf `index` is what was committed.
+    /// Whether a copy of leaf `index`, as [`PieceDigest::of_copy`] gives it, is what was committed.
     ///
     /// # Errors
     /// It is not.
-    pub fn check_copy(&self, index: usize, copy: &Piece) -> Result<()> {
-        let piece = self.pieces[index];
-        match (copy.bytes, &copy.hash) == (piece.bytes, &piece.hash) {
+    pub fn check_copy(&self, index: usize, copy: Option<&Piece>) -> Result<()> {
+        match copy.is_some_and(|copy| same_bytes(copy, self.pieces[index])) {
             true => Ok(()),
             false => Err(self.other_leaf(index)),
         }
@@ -154,15 +154,12 @@ mod tests {
     use std::io::Read as _;
 
     use super::*;
+    use crate::store::digest::Digest;
 
     const CONTENT: &[u8] = b"head|one|three|tail";
 
     fn piece(offset: usize, bytes: usize) -> Piece {
-        Piece {
-            offset: offset as u64,
-            bytes: bytes as u64,
-            hash: blake3::hash(&CONTENT[offset..offset + bytes]).to_hex().to_string(),
-        }
+        Digest::of(&CONTENT[offset..offset + bytes]).piece(offset as u64, bytes as u64)
     }
 
     fn entry() -> (DayFileEntry, [Piece; 2]) {
@@ -222,8 +219,9 @@ mod tests {
             offset: 0,
             ..piece(9, 6)
         };
-        assert_eq!(opened.check_copy(1, &moved), Ok(()));
-        let said = opened.check_copy(1, &piece(9, 5)).unwrap_err().to_string();
+        assert_eq!(opened.check_copy(1, Some(&moved)), Ok(()));
+        let said = opened.check_copy(1, Some(&piece(9, 5))).unwrap_err().to_string();
+        assert!(opened.check_copy(1, None).is_err());
         assert!(
             said.contains("leaf 1 (bytes 9 to 15) is not what was committed"),
             "{said}"

@@ -13,7 +13,7 @@ use super::paths::{self, Layout};
 use super::recovery;
 use crate::error::{Error, Result};
 
-/// Bytes that a staged file gathers before it writes.
+/// Bytes that a staged file gathers before it writes; the large ones gather by themselves.
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// The files of one commit in the making; several threads may stage files at once. Dropped without
@@ -152,8 +152,9 @@ impl Staging {
             );
             (name, path)
         };
+        let large = paths::is_csv(target);
         let made = match &shared.dry {
-            None => match paths::is_csv(target) {
+            None => match large {
                 true => disk.create_large(&path),
                 false => disk.create(&path),
             }
@@ -167,7 +168,7 @@ impl Staging {
             files: self.files.clone(),
             target: target.to_string(),
             path,
-            output: BufWriter::with_capacity(BUFFER_BYTES, output),
+            output: BufWriter::with_capacity(if large { 0 } else { BUFFER_BYTES }, output),
             hasher: (!paths::is_day_file(target)).then(blake3::Hasher::new),
             position: 0,
             finished: false,

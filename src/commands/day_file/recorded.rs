@@ -148,8 +148,9 @@ impl<'a> RecordedDay<'a> {
         let Some((file, footer)) = &self.parquet else {
             return Err(self.lacks("Parquet"));
         };
-        let bytes = FilePart::new(file.piece(leaf).offset, file.leaf_to_copy(leaf)?);
-        file.check_copy(leaf, &to.append_copy(footer, leaf, &bytes)?)
+        let piece = file.piece(leaf);
+        let bytes = FilePart::new(piece.offset, file.leaf_to_copy(leaf)?);
+        file.check_copy(leaf, to.append_copy(footer, leaf, &bytes, piece)?.as_ref())
     }
 
     /// Copies a leaf as it is into another CSV file of the same columns.
@@ -161,7 +162,8 @@ impl<'a> RecordedDay<'a> {
             return Err(self.lacks("CSV"));
         };
         let lines = file.read_to_copy(leaf)?;
-        file.check_copy(leaf, &to.append_copy(lines, file.piece(leaf).bytes, file.path())?)
+        let copy = to.append_copy(lines, file.piece(leaf), file.path())?;
+        file.check_copy(leaf, copy.as_ref())
     }
 
     /// A leaf with columns that this day lacks, to be row group `index` of a file that `encoder` encodes for.

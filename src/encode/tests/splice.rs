@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 
 use super::*;
+use crate::store::digest::same_bytes;
+use crate::store::record::Piece;
 
 /// Both files of a day, each with its leaf's pieces.
 type Files = (WrittenDay<Vec<u8>>, WrittenDay<Vec<u8>>);
@@ -21,12 +23,13 @@ fn splice(leaves: &[LeafRows], sources: &[Option<(&Files, usize)>]) -> Files {
             continue;
         };
         let (footer, part) = (footer(old_parquet), part(old_parquet, *place));
-        let written = parquet.append_copy(&footer, *place, &part).unwrap();
-        assert_eq!(written.hash, old_parquet.pieces[*place].hash);
+        let piece = &old_parquet.pieces[*place];
+        let written = parquet.append_copy(&footer, *place, &part, piece).unwrap();
+        assert!(same_bytes(&written.unwrap(), piece));
         let piece = &old_csv.pieces[*place];
         let lines = &old_csv.out[piece.offset as usize..];
-        let written = csv.append_copy(lines, piece.bytes, Path::new(CSV)).unwrap();
-        assert_eq!((written.bytes, &written.hash), (piece.bytes, &piece.hash));
+        let written = csv.append_copy(lines, piece, Path::new(CSV)).unwrap();
+        assert!(same_bytes(&written.unwrap(), piece));
     }
     (parquet.finish().unwrap(), csv.finish().unwrap())
 }
@@ -37,6 +40,14 @@ fn footer(file: &WrittenDay<Vec<u8>>) -> ParquetFooter {
     let end = last.offset + last.bytes;
     let part = FilePart::new(end, file.out[end as usize..].to_vec());
     ParquetFooter::read(&part, Path::new(PARQUET)).unwrap()
+}
+
+/// As versions before the sums recorded it.
+fn without_sum(piece: &Piece) -> Piece {
+    Piece {
+        sum: None,
+        ..piece.clone()
+    }
 }
 
 fn part(file: &WrittenDay<Vec<u8>>, leaf: usize) -> FilePart {
@@ -102,19 +113,25 @@ fn what_is_copied_is_what_the_piece_says() {
         damaged = FilePart::new(piece.offset, bytes.clone());
         bytes[at] ^= 1;
         let mut parquet = ParquetDayWriter::new(Vec::new(), Path::new(PARQUET), &leaf.schema).unwrap();
-        let written = parquet.append_copy(&footer(&files.0), 1, &damaged).unwrap();
-        assert_ne!(written.hash, piece.hash, "byte {at}");
+        let written = parquet.append_copy(&footer(&files.0), 1, &damaged, piece).unwrap();
+        assert_eq!(written, None, "byte {at}");
+        let piece = &without_sum(piece);
+        let mut parquet = ParquetDayWriter::new(Vec::new(), Path::new(PARQUET), &leaf.schema).unwrap();
+        let written = parquet.append_copy(&footer(&files.0), 1, &damaged, piece).unwrap();
+        assert!(!same_bytes(&written.unwrap(), piece), "byte {at}");
     }
     // The footer's leaf 0 is not in the bytes of leaf 1.
     let mut parquet = ParquetDayWriter::new(Vec::new(), Path::new(PARQUET), &leaf.schema).unwrap();
-    assert!(parquet.append_copy(&footer(&files.0), 0, &damaged).is_err());
+    assert!(parquet.append_copy(&footer(&files.0), 0, &damaged, piece).is_err());
 
-    // A CSV file that ends too soon gives a piece that is too short.
+    // A CSV file that ends too soon is no copy; without a sum on record it is a piece that is too short.
     let piece = &files.1.pieces[1];
     let lines = &files.1.out[piece.offset as usize..files.1.out.len() - 1];
     let mut csv = CsvDayWriter::new(Vec::new(), Path::new(CSV), &leaf.schema).unwrap();
-    let written = csv.append_copy(lines, piece.bytes, Path::new(CSV)).unwrap();
-    assert_eq!(written.bytes, piece.bytes - 1);
+    assert_eq!(csv.append_copy(lines, piece, Path::new(CSV)).unwrap(), None);
+    let mut csv = CsvDayWriter::new(Vec::new(), Path::new(CSV), &leaf.schema).unwrap();
+    let written = csv.append_copy(lines, &without_sum(piece), Path::new(CSV)).unwrap();
+    assert_eq!(written.unwrap().bytes, piece.bytes - 1);
 }
 
 /// The day of these leaves, made of a file that lacks the columns that are `lacking`; they are null in all leaves but `encoded`.

@@ -10,7 +10,8 @@ mod use_it;
 
 use std::io::Write as _;
 
-use super::record::{Commit, Counts, DayEntry, DayFileEntry, FileEntry, Leaf, Piece, SourceRange};
+use super::digest::Digest;
+use super::record::{Commit, Counts, DayEntry, DayFileEntry, FileEntry, Leaf, SourceRange};
 use super::{Requested, State, Store};
 use crate::error::Result;
 
@@ -114,11 +115,8 @@ fn record(id: u64, files: &[(String, Vec<u8>)], before: &State) -> Commit {
         };
         let (day, extension) = name.split_once('.').unwrap();
         let middle = bytes.len() / 2;
-        let pieces = [(4, middle), (middle, bytes.len() - 4)].map(|(from, to)| Piece {
-            offset: from as u64,
-            bytes: (to - from) as u64,
-            hash: hex(&bytes[from..to]),
-        });
+        let pieces = [(4, middle), (middle, bytes.len() - 4)]
+            .map(|(from, to)| Digest::of(&bytes[from..to]).piece(from as u64, (to - from) as u64));
         let at = commit
             .days
             .iter()

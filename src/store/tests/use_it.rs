@@ -395,7 +395,8 @@ fn after_a_failed_fsync_the_run_takes_no_more_commits() {
     let staging = store.begin("import").unwrap();
     let mut file = staging.file("cpu/2020-06-19.csv").unwrap();
     file.write_all(b"time\n").unwrap();
-    disk.expect(Trouble::Fail(1, ErrorKind::Other));
+    file.flush().unwrap();
+    disk.expect(Trouble::Fail(0, ErrorKind::Other));
     let error = file.finish().unwrap_err();
     assert!(error.to_string().contains("fsync"), "{error}");
     disk.expect(Trouble::Nothing);

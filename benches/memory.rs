@@ -7,14 +7,18 @@
 //!
 //! `DIURNAL_BENCH_LINES=N`, `DIURNAL_BENCH_RUNS=N` and `DIURNAL_BENCH_MEMORY=512MiB` change the size. It needs 20 GB of disk.
 
+#[path = "process.rs"]
+#[allow(dead_code)]
+mod process;
+
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use diurnal::simulate::Simulation;
+
+use self::process::Took;
 
 /// 2020-06-19 00:00 UTC.
 const FIRST_S: i64 = 1_592_524_800;
@@ -86,14 +90,6 @@ fn write_lines(folder: &Path, wanted: usize, order: Order) -> Vec<PathBuf> {
     paths
 }
 
-/// What a run took.
-#[derive(Clone, Copy, Default)]
-struct Took {
-    wall_s: f64,
-    cpu_s: f64,
-    peak: u64,
-}
-
 fn compare(folder: &Path, files: &[PathBuf], memory: &str, runs: usize) {
     let (bounded, ample) = (folder.join("bounded"), folder.join("ample"));
     let (mut with_little, mut with_ample) = (Vec::new(), Vec::new());
@@ -109,12 +105,12 @@ fn compare(folder: &Path, files: &[PathBuf], memory: &str, runs: usize) {
     println!("  --memory        wall s   cpu s  peak MiB");
     for (name, took) in [(AMPLE, ample), (memory, little)] {
         let peak = took.peak >> 20;
-        println!("  {name:<12} {:>9.1} {:>7.1} {peak:>9}", took.wall_s, took.cpu_s);
+        println!("  {name:<12} {:>9.1} {:>7.1} {peak:>9}", took.wall_s, took.cpu.all());
     }
     println!(
         "  {memory} / {AMPLE}: wall {:.2}x, processor {:.2}x; the archives are the same",
         little.wall_s / ample.wall_s,
-        little.cpu_s / ample.cpu_s
+        little.cpu.all() / ample.cpu.all()
     );
 }
 
@@ -128,46 +124,11 @@ fn median(mut runs: Vec<Took>) -> Took {
 }
 
 fn import(files: &[PathBuf], archive: &Path, memory: &str) -> Took {
-    let before = children_seconds();
-    let start = Instant::now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_diurnal"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_diurnal"));
+    command
         .args(["import", "-q", "--memory", memory, "--archive"])
-        .arg(archive)
-        .args(files)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("the binary");
-    let mut peak = 0;
-    let status = loop {
-        peak = peak.max(high_water(&child).unwrap_or_default());
-        match child.try_wait().expect("a child") {
-            Some(status) => break status,
-            None => sleep(Duration::from_millis(20)),
-        }
-    };
-    assert!(status.success(), "import failed: {status}");
-    Took {
-        wall_s: start.elapsed().as_secs_f64(),
-        cpu_s: children_seconds() - before,
-        peak,
-    }
-}
-
-/// The most memory that was ever resident, in bytes: `VmHWM` of proc_pid_status(5).
-fn high_water(child: &Child) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib << 10)
-}
-
-/// User and system time of all children that ended, from proc_pid_stat(5): fields 16 and 17, in ticks.
-fn children_seconds() -> f64 {
-    const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = fs::read_to_string("/proc/self/stat").expect("Linux");
-    let behind_name = stat.rsplit(')').next().expect("a name in parentheses");
-    let ticks = behind_name.split_whitespace().skip(13).take(2);
-    ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
+        .arg(archive);
+    process::run(command.args(files).stdout(Stdio::null()))
 }
 
 /// Whether the day files of two archives are the same.

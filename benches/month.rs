@@ -10,6 +10,10 @@
 //! lines, of which one hour is on disk at a time, 90 GB of archives, an hour or two), `DIURNAL_BENCH_CASES=1` leaves the second case out,
 //! `DIURNAL_BENCH_FORMATS=parquet` takes other formats.
 
+#[path = "process.rs"]
+#[allow(dead_code)]
+mod process;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -18,6 +22,8 @@ use std::process::{Child, Command, Stdio};
 
 use diurnal::simulate::{Random, Simulation};
 use serde_json::Value;
+
+use self::process::{Seconds, children_seconds};
 
 /// 2020-06-01 00:00 UTC.
 const FIRST_S: i64 = 1_590_969_600;
@@ -78,18 +84,12 @@ fn simulate(days: usize, late: bool) {
     let at_once_s = seconds_of(one_run);
     println!("  {lines} lines, processor seconds    user  system     all");
     for (name, s) in [("hourly", hourly_s), ("at once", at_once_s)] {
-        println!(
-            "  {name:<30} {:>8.1} {:>7.1} {:>7.1}",
-            s.user,
-            s.system,
-            s.user + s.system
-        );
+        println!("  {name:<30} {:>8.1} {:>7.1} {:>7.1}", s.user, s.system, s.all());
     }
-    let all = |s: Seconds| s.user + s.system;
     println!(
         "  hourly / at once: user {:.2}x, all {:.2}x",
         hourly_s.user / at_once_s.user,
-        all(hourly_s) / all(at_once_s)
+        hourly_s.all() / at_once_s.all()
     );
     let [hourly_rows, at_once_rows] = [&hourly, &at_once].map(|archive| encoded_rows(archive));
     for (measurement, rows) in &hourly_rows {
@@ -141,13 +141,6 @@ fn import(archive: &Path, lines: &Path, input: Stdio) -> Child {
         .expect("the binary")
 }
 
-/// Processor time. That of the kernel is for files and memory, and is much more on a virtual machine that gives free memory back.
-#[derive(Clone, Copy, Debug, Default)]
-struct Seconds {
-    user: f64,
-    system: f64,
-}
-
 /// Processor seconds of a child until its end.
 fn seconds_of(mut child: Child) -> Seconds {
     let before = children_seconds();
@@ -157,22 +150,6 @@ fn seconds_of(mut child: Child) -> Seconds {
     Seconds {
         user: after.user - before.user,
         system: after.system - before.system,
-    }
-}
-
-/// Those of all children that ended, from proc_pid_stat(5): fields 16 and 17, in ticks.
-fn children_seconds() -> Seconds {
-    const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = fs::read_to_string("/proc/self/stat").expect("Linux");
-    let behind_name = stat.rsplit(')').next().expect("a name in parentheses");
-    let mut ticks = behind_name
-        .split_whitespace()
-        .skip(13)
-        .map(|ticks| ticks.parse::<f64>());
-    let mut next = || ticks.next().and_then(Result::ok).expect("ticks") / TICKS_PER_SECOND;
-    Seconds {
-        user: next(),
-        system: next(),
     }
 }
 

@@ -119,5 +119,6 @@ fn now() -> i64 {
 /// Makes rayon's threads as many as asked for. They sort and encode; the threads that read and parse are others.
 fn set_worker_threads(threads: usize) {
     // It fails only where the pool is running already, as in a library's tests; then that one serves.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    let _ = pool.thread_name(|number| format!("worker-{number}")).build_global();
 }

@@ -9,6 +9,7 @@ mod csv;
 mod csv_read;
 mod parquet;
 mod parquet_read;
+mod repeats;
 mod time_text;
 mod widen;
 
@@ -29,7 +30,7 @@ use crate::store::record::Piece;
 use crate::table::schema::Column;
 
 /// Version of everything that decides the bytes of a day file: layout, encodings, the libraries that write them.
-pub const ENCODER_VERSION: u32 = 1;
+pub const ENCODER_VERSION: u32 = 2;
 
 /// The columns of one day file, in file order. `time` comes before them and is not listed.
 #[derive(Clone, Debug, PartialEq)]

@@ -17,12 +17,13 @@ use parquet::schema::types::ColumnPath;
 
 use super::columns::{TIME, arrow_schema, time_array};
 use super::parquet_read::{FilePart, ParquetFooter};
+use super::repeats::repeats;
 use super::{DaySchema, ENCODER_VERSION, WrittenDay};
 use crate::error::{Error, Result};
 use crate::format::TimeUnit;
 use crate::store::digest::PieceDigest;
 use crate::store::record::Piece;
-use crate::table::schema::{ColumnKind, ColumnType};
+use crate::table::schema::ColumnKind;
 
 /// Level of zstd in the pages.
 const ZSTD_LEVEL: i32 = 3;
@@ -30,13 +31,11 @@ const ZSTD_LEVEL: i32 = 3;
 const PAGE_BYTES: usize = 1 << 20;
 /// Most rows of a page: the grain of the page index.
 const PAGE_ROWS: usize = 20_000;
-/// Most bytes of a dictionary; past it a column goes on without one. Tags and strings repeat.
-const TEXT_DICTIONARY_BYTES: usize = 1 << 20;
-/// Percentages of a sample's clock ticks repeat, averages don't: a leaf of 131,072 rows of cpu takes 2.2 MB, 2.4 MB with
-/// 1 MiB, 2.9 MB without a dictionary.
-const FLOAT_DICTIONARY_BYTES: usize = 1 << 18;
-/// States and sizes repeat, counters never do: a leaf of mem takes 6.2 MB, 9.4 MB with 1 MiB, 6.1 MB without.
-const INTEGER_DICTIONARY_BYTES: usize = 1 << 14;
+/// The same of numbers without a dictionary: zstd finds more in more of them. A leaf of cpu is a tenth smaller than with the above.
+const PLAIN_PAGE_ROWS: usize = 1 << 16;
+/// Most bytes of a dictionary; past it a column goes on without one. That of numbers, which have one only where they repeat, is never as
+/// large.
+const DICTIONARY_BYTES: usize = 1 << 20;
 /// Key of the file's metadata that names the measurement, which the folder only has encoded.
 pub(super) const MEASUREMENT_KEY: &str = "diurnal.measurement";
 
@@ -52,19 +51,21 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(schema: &DaySchema) -> Result<Self> {
+    /// `dictionaries`: for all columns but `time`, or for none.
+    fn new(schema: &DaySchema, dictionaries: bool) -> Result<Self> {
         let arrow = arrow_schema(schema);
         let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(|error| Error::new(&schema.measurement, error))?;
         let time = ColumnPath::new(vec![TIME.to_owned()]);
+        let page_rows = if dictionaries { PAGE_ROWS } else { PLAIN_PAGE_ROWS };
         let mut properties = WriterProperties::builder()
             .set_created_by(created_by(ENCODER_VERSION))
             .set_writer_version(WriterVersion::PARQUET_1_0)
             .set_compression(Compression::ZSTD(level))
             .set_data_page_size_limit(PAGE_BYTES)
-            .set_dictionary_page_size_limit(TEXT_DICTIONARY_BYTES)
-            .set_data_page_row_count_limit(PAGE_ROWS)
+            .set_dictionary_page_size_limit(DICTIONARY_BYTES)
+            .set_data_page_row_count_limit(page_rows)
             .set_max_row_group_row_count(None)
-            .set_dictionary_enabled(true)
+            .set_dictionary_enabled(dictionaries)
             .set_column_dictionary_enabled(time.clone(), false)
             .set_column_encoding(time, Encoding::DELTA_BINARY_PACKED)
             .set_statistics_enabled(EnabledStatistics::Page)
@@ -72,17 +73,8 @@ impl Layout {
             .set_key_value_metadata(Some(vec![KeyValue::new(
                 MEASUREMENT_KEY.to_owned(),
                 schema.measurement.clone(),
-            )]));
-        for column in schema.columns.iter().filter(|column| column.kind == ColumnKind::Field) {
-            let limit = match column.ty {
-                ColumnType::Float => FLOAT_DICTIONARY_BYTES,
-                ColumnType::Int | ColumnType::Uint => INTEGER_DICTIONARY_BYTES,
-                ColumnType::Boolean | ColumnType::String => continue,
-            };
-            let path = ColumnPath::new(vec![column.name.clone()]);
-            properties = properties.set_column_dictionary_page_size_limit(path, limit);
-        }
-        let mut properties = properties.build();
+            )]))
+            .build();
         add_encoded_arrow_schema_to_metadata(&arrow, &mut properties);
         Ok(Self {
             arrow,
@@ -119,20 +111,27 @@ pub(super) struct ChunkEncoder {
     measurement: String,
     time_unit: TimeUnit,
     arrow: Arc<Schema>,
-    factory: ArrowRowGroupWriterFactory,
+    /// Makes the writers of columns with a dictionary, and of `time`.
+    repeating: ArrowRowGroupWriterFactory,
+    /// Makes those of numbers that do not repeat.
+    plain: ArrowRowGroupWriterFactory,
 }
 
 impl ChunkEncoder {
     pub(super) fn new(schema: &DaySchema) -> Result<Self> {
-        let layout = Layout::new(schema)?;
-        // The factory only takes schema and properties from a file writer, so one that writes nowhere serves for all files.
-        let nowhere = layout
-            .file_writer(io::sink())
-            .map_err(|error| Error::new(format_args!("the columns of {}", schema.measurement), error))?;
+        let factory = |layout: &Layout| {
+            // It only takes schema and properties from a file writer, so one that writes nowhere serves for all files.
+            let nowhere = layout
+                .file_writer(io::sink())
+                .map_err(|error| Error::new(format_args!("the columns of {}", schema.measurement), error))?;
+            Ok::<_, Error>(ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(&layout.arrow)))
+        };
+        let layout = Layout::new(schema, true)?;
         Ok(Self {
             measurement: schema.measurement.clone(),
             time_unit: schema.time_unit,
-            factory: ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(&layout.arrow)),
+            repeating: factory(&layout)?,
+            plain: factory(&Layout::new(schema, false)?)?,
             arrow: layout.arrow,
         })
     }
@@ -153,9 +152,15 @@ impl ChunkEncoder {
         arrays: impl Iterator<Item = Option<&'a ArrayRef>>,
     ) -> Result<Vec<Option<ArrowColumnChunk>>> {
         let chunks = || {
-            let writers = self.factory.create_column_writers(index)?;
+            let writers = self.repeating.create_column_writers(index)?;
+            let plain = self.plain.create_column_writers(index)?;
             let mut chunks = Vec::with_capacity(writers.len());
-            for ((mut writer, array), field) in writers.into_iter().zip(arrays).zip(self.arrow.fields()) {
+            for (((writer, plain), array), field) in writers.into_iter().zip(plain).zip(arrays).zip(self.arrow.fields())
+            {
+                let mut writer = match array {
+                    Some(array) if !repeats(array) => plain,
+                    _ => writer,
+                };
                 let Some(array) = array else {
                     chunks.push(None);
                     continue;
@@ -183,7 +188,7 @@ impl<W: Write + Send> ParquetDayWriter<W> {
     /// # Errors
     /// Writing fails.
     pub fn new(out: W, path: &Path, schema: &DaySchema) -> Result<Self> {
-        let file = Layout::new(schema)?.file_writer(Hashed::new(out));
+        let file = Layout::new(schema, true)?.file_writer(Hashed::new(out));
         Ok(Self {
             file: file.map_err(|error| write_error(path, error))?,
             path: path.to_owned(),

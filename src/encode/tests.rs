@@ -82,6 +82,7 @@ fn long_leaf(rows: i64) -> LeafRows {
         column("random", ColumnKind::Field, ColumnType::Float),
         column("rare", ColumnKind::Field, ColumnType::Int),
         column("counter", ColumnKind::Field, ColumnType::Uint),
+        column("state", ColumnKind::Field, ColumnType::Int),
     ];
     let scattered = |row: i64| (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let host = |row: i64| Some(format!("web-{:02}", row % 50));
@@ -102,8 +103,34 @@ fn long_leaf(rows: i64) -> LeafRows {
             Arc::new(UInt64Array::from_iter_values(
                 (0..rows).map(|row| u64::MAX - row as u64),
             )),
+            Arc::new(Int64Array::from_iter_values(
+                (0..rows).map(|row| scattered(row) as i64 % 7),
+            )),
         ],
     }
+}
+
+#[test]
+fn numbers_have_a_dictionary_only_where_they_repeat() {
+    let (parquet, _) = encode(&[long_leaf(1 << 16)]);
+    let reader = SerializedFileReader::new(file(&parquet.out)).unwrap();
+    let chunks = reader.metadata().row_group(0).columns();
+    let found: Vec<(&str, bool)> = chunks
+        .iter()
+        .map(|chunk| (chunk.column_descr().name(), chunk.dictionary_page_offset().is_some()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("time", false),
+            ("host", true),
+            ("path", true),
+            ("random", false),
+            ("rare", false),
+            ("counter", false),
+            ("state", true)
+        ]
+    );
 }
 
 #[test]
@@ -188,7 +215,7 @@ fn units_kinds_and_descriptions_are_in_the_metadata_of_the_fields() {
     let (parquet, _) = encode(&[leaf]);
     let reader = SerializedFileReader::new(file(&parquet.out)).unwrap();
     let metadata = reader.metadata().file_metadata();
-    assert_eq!(metadata.created_by(), Some("diurnal version 1 (build encoder-1)"));
+    assert_eq!(metadata.created_by(), Some("diurnal version 2 (build encoder-2)"));
     let sorting = reader.metadata().row_group(0).sorting_columns().unwrap();
     assert_eq!(
         sorting.iter().map(|column| column.column_idx).collect::<Vec<_>>(),

@@ -18,8 +18,9 @@ lines"
 2262-04-11T23:47:16.854775807Z,żółw,🐢,1.7976931348623157e+308,1,9,true, space 
 "#;
 const CSV_HASH: &str = "9b8b5b13a30c63b8a5e5f16e7c7ec292e1dbce254efa620a93a51acb74c8b0da";
-const PARQUET_HASH: &str = "a0b31e20509b39bc0064b6fe792625cc70a7f1e604b76e38cb4116a3a97903a7";
-const PARQUET_US_HASH: &str = "f83068715d1e43a0fe6e4d54a7e593ff5c42125eae48c575aa16ec9dcf308c4f";
+const PARQUET_HASH: &str = "d25992d4cf6388dc2f2d01a1a8f6d7b43fb830ccc045d38893534939ca8bb813";
+const LONG_PARQUET_HASH: &str = "685a621532be6702b99cc633a9f8219a8615c7eac37755d8bc8dd563815498b7";
+const PARQUET_US_HASH: &str = "7dc21a03114917d03cf1a06812c5307d5f292d1947a2dd634471f081e66ae389";
 
 fn golden_schema(time_unit: TimeUnit) -> Arc<DaySchema> {
     let mut columns = vec![
@@ -96,6 +97,10 @@ fn the_bytes_of_the_golden_day_have_not_changed() {
         leaf.times.iter_mut().for_each(|time| *time -= *time % 1000);
     }
     assert_eq!(blake3::hash(&encode(&leaves).0.out).to_hex().as_str(), PARQUET_US_HASH);
+
+    // Several pages, and a dictionary that outgrows its limit.
+    let (parquet, _) = encode(&[long_leaf(1 << 16)]);
+    assert_eq!(blake3::hash(&parquet.out).to_hex().as_str(), LONG_PARQUET_HASH);
 }
 
 #[test]

@@ -245,7 +245,7 @@ fn lines_that_are_not_those_of_the_leaf_are_not_widened() {
     };
     assert_eq!(
         widen("T,a\nT,\"b\n,\"\"\"\n", 2).unwrap(),
-        b"T,a,,,,\nT,\"b\n,\"\"\",,,,\n"
+        b"T,a,,,,,\nT,\"b\n,\"\"\",,,,,\n"
     );
     for (lines, rows) in [
         ("T,a\n", 2),

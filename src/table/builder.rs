@@ -110,6 +110,10 @@ impl RowsBuilder {
         self.text_bytes += text_bytes;
         self.values += values;
         let rows = self.times.len();
+        if rows == FEW_ROWS {
+            self.times.reserve_exact(CHUNK_ROWS - rows);
+            self.series.reserve_exact(CHUNK_ROWS - rows);
+        }
         let too_sparse = rows * self.present.len() > FEW_CELLS.max(self.values * CELLS_A_VALUE);
         if rows == CHUNK_ROWS || self.text_bytes >= CHUNK_TEXT_BYTES || too_sparse {
             self.close_chunk(true);

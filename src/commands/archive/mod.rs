@@ -171,8 +171,10 @@ fn commit_round(
     let mut gathered: Vec<Gathered> = Vec::new();
     for sink in round.sinks {
         archiver.add_bytes(sink.bytes_read);
-        for (key, count) in sink.messages {
-            *messages.entry(key).or_default() += count;
+        for (topic, counts) in sink.messages.into_iter().enumerate() {
+            for (partition, count) in (0..).zip(counts) {
+                *messages.entry((topic, partition)).or_default() += count;
+            }
         }
         let kept = sink
             .gatherers
@@ -216,8 +218,8 @@ fn commit_round(
 struct TopicSink {
     topics: Vec<Arc<TopicIdentity>>,
     gatherers: Vec<Gatherer>,
-    /// Messages parsed, by topic and partition.
-    messages: HashMap<(usize, i32), u64>,
+    /// Messages parsed, by topic, then by partition.
+    messages: Vec<Vec<u64>>,
     bytes_read: u64,
 }
 
@@ -227,9 +229,20 @@ impl TopicSink {
         Self {
             gatherers: topics.iter().map(gatherer).collect(),
             topics: topics.to_vec(),
-            messages: HashMap::new(),
+            messages: vec![Vec::new(); topics.len()],
             bytes_read: 0,
         }
+    }
+}
+
+impl TopicSink {
+    fn count(&mut self, message: &Message<'_>) {
+        let counts = &mut self.messages[message.topic];
+        let partition = usize::try_from(message.partition).expect("partitions are numbered from 0");
+        if partition >= counts.len() {
+            counts.resize(partition + 1, 0);
+        }
+        counts[partition] += 1;
     }
 }
 
@@ -243,7 +256,7 @@ impl Sink for TopicSink {
             offset: message.offset,
             timestamp_ms: message.timestamp_ms,
         });
-        *self.messages.entry((message.topic, message.partition)).or_default() += 1;
+        self.count(message);
         self.bytes_read += message.payload.len() as u64;
     }
 

@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow::array::{ArrayRef, RecordBatch, TimestampNanosecondArray};
 use diurnal::calendar::Zone;
 use diurnal::encode::{LeafEncoder, LeafRows};
 use diurnal::format::{Formats, TimeUnit};
@@ -195,6 +196,24 @@ fn stages(bench: &Bench, text: &str) {
             csv: true,
         })
     });
+    let batches: Vec<RecordBatch> = leaves.iter().flatten().map(batch).collect();
+    bench.stage("encode CSV, arrow's own writer", || {
+        let mut text = Vec::new();
+        let mut writer = arrow_csv::Writer::new(&mut text);
+        for batch in &batches {
+            writer.write(batch).expect("memory");
+        }
+        drop(writer);
+        black_box(text.len())
+    });
+}
+
+/// A leaf as arrow's writers take it.
+fn batch(leaf: &LeafRows) -> RecordBatch {
+    let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(leaf.times.clone()).with_timezone("UTC"));
+    let names = leaf.schema.columns.iter().map(|column| column.name.as_str());
+    let columns = names.zip(leaf.columns.iter().cloned());
+    RecordBatch::try_from_iter(std::iter::once(("time", time)).chain(columns)).expect("columns of one length")
 }
 
 fn whole(bench: &Bench, text: &str) {

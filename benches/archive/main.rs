@@ -9,7 +9,7 @@
 //! `DIURNAL_BENCH_BROKERS=host:port` takes a real Kafka, which is where the ratios mean something: the embedded broker keeps few lines and
 //! works in the benchmark's own process. `DIURNAL_BENCH_LINES=N` (2,000,000; embedded 60,000), `DIURNAL_BENCH_RUNS=N` (5),
 //! `DIURNAL_BENCH_JSON=FILE` writes all figures. `DIURNAL_BENCH_SCALE=1` shows instead how both formats scale: over threads,
-//! partitions, and once, twice and eight times the lines.
+//! partitions, and half, twice and eight times the lines. `DIURNAL_BENCH_FILL=1` only fills the topic, for `benches/peers/run.sh`.
 
 #[path = "../process.rs"]
 #[allow(dead_code)]
@@ -58,6 +58,10 @@ fn main() {
         if broker.is_embedded() { 60_000 } else { 2_000_000 },
     );
     let runs = number("DIURNAL_BENCH_RUNS", 5);
+    if number("DIURNAL_BENCH_FILL", 0) != 0 {
+        println!("{}", broker.topic(lines, PARTITIONS, |_| {}));
+        return;
+    }
     match number("DIURNAL_BENCH_SCALE", 0) {
         0 => compare(&broker, lines, runs),
         _ => scale(&broker, lines, runs),
@@ -265,7 +269,7 @@ fn scale(broker: &Broker, lines: u64, runs: u64) {
             &[],
         );
     }
-    for times in [1, 2, 8] {
+    for times in [1, 4, 16] {
         let lines = lines / 2 * times;
         show(
             format!("{lines} lines, {PARTITIONS} partitions"),

@@ -210,7 +210,7 @@ fn stages(bench: &Bench, text: &str) {
 
 /// A leaf as arrow's writers take it.
 fn batch(leaf: &LeafRows) -> RecordBatch {
-    let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(leaf.times.clone()).with_timezone("UTC"));
+    let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(leaf.times.clone()).with_timezone("+00:00"));
     let names = leaf.schema.columns.iter().map(|column| column.name.as_str());
     let columns = names.zip(leaf.columns.iter().cloned());
     RecordBatch::try_from_iter(std::iter::once(("time", time)).chain(columns)).expect("columns of one length")

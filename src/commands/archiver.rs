@@ -13,7 +13,7 @@ use super::stored_rejects::{Driven, OnRecord, is_read_first, kind_of, went_in};
 use crate::calendar::Zone;
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::lineproto::{Instructions, Limits, Precision};
+use crate::lineproto::{Instructions, Precision};
 use crate::order::{LeafSize, RunCounts};
 use crate::report::{Outcome, PartitionReport, RejectReport, RunReport, SHOWN_REJECTS, escaped};
 use crate::settings::IngestSettings;
@@ -22,7 +22,7 @@ use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, RejectKin
 use crate::store::{SourceKey, SpillSpace, Staging, Store, paths};
 use crate::table::schema::MeasurementSchema;
 use crate::table::spill::{BLOCK_BYTES, Gathered, Gatherer, SpillSettings};
-use crate::table::{CollectSettings, Collected, Collector, PrunedDays, RejectedLine, schema_file};
+use crate::table::{CollectSettings, Collected, Collector, PrunedDays, RejectedLine, Room, schema_file};
 
 /// Holds the archive's lock for one run and turns what was collected into commits. In a dry run it holds no lock, and the
 /// commits are made in memory only.
@@ -147,12 +147,16 @@ impl Archiver {
         let settings = self.store.settings();
         Collector::new(CollectSettings {
             precision,
-            limits: Limits::default(),
+            limits: self.settings.limits.line,
             instructions: Instructions::best(),
             time_range: settings.time_range,
             time_unit: settings.time_unit,
             measurement_fits: |name| paths::folder_name(name).is_ok(),
             pruned: Arc::clone(&self.pruned),
+            room: Room {
+                measurements: self.settings.limits.measurements.saturating_sub(self.archived.len()),
+                columns: self.settings.limits.columns,
+            },
             schemas: Arc::clone(&self.known),
         })
     }

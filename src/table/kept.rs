@@ -4,8 +4,11 @@ use super::reject::RejectedLine;
 use crate::lineproto::{Precision, Reason};
 use crate::source::Origin;
 
-/// Bytes of a piece of memory that lines are copied into; a longer line gets one of its own.
+/// Bytes of a piece of memory that lines are copied into, at most; a longer line gets one of its own.
 const PIECE: usize = 1 << 20;
+
+/// Bytes of the first piece; each that follows has twice as many. There may be many tables with a line each.
+const FIRST_PIECE: usize = 512;
 
 /// The lines of one table whose values may not fit the types that its undeclared columns get, in the order of its rows.
 #[derive(Debug, Default)]
@@ -37,7 +40,8 @@ impl KeptLines {
     ) {
         let fits = |piece: &Vec<u8>| piece.capacity() - piece.len() >= line.len();
         if !self.pieces.last().is_some_and(fits) {
-            self.pieces.push(Vec::with_capacity(line.len().max(PIECE)));
+            let next = self.pieces.last().map_or(FIRST_PIECE, |piece| piece.capacity() * 2);
+            self.pieces.push(Vec::with_capacity(line.len().max(next.min(PIECE))));
         }
         let piece = self.pieces.len() - 1;
         let memory = &mut self.pieces[piece];
@@ -84,6 +88,7 @@ impl KeptLines {
             precision: kept.precision,
             default_time: kept.default_time,
             line: self.pieces[kept.piece][kept.start..kept.start + kept.len].to_vec(),
+            cut_from: None,
         }
     }
 }

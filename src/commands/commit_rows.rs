@@ -80,7 +80,7 @@ impl Commitment {
             tables.extend(spilled);
             names.push(seen);
         }
-        let (spilled, late) = settle_spilled(tables, room, &names)?;
+        let (spilled, late) = settle_spilled(tables, room, names)?;
         rejects.extend(late);
         Ok(Self {
             rows: CommitRows::Spilled(spilled),

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::builder::Chunk;
-use super::collected::{CollectedTable, LocalColumn};
+use super::collected::{Collected, CollectedTable, LocalColumn};
 use super::reject::RejectedLine;
 use super::schema::{ColumnKind, ColumnType, MeasurementSchema};
 use super::settle::LearnedTypes;
@@ -46,8 +46,8 @@ impl Room {
         self != Self::default()
     }
 
-    /// Those of some new measurements that get no place.
-    pub(super) fn without_place(self, mut new: BTreeSet<String>) -> BTreeSet<String> {
+    /// Takes those of some new measurements out that get no place.
+    pub(super) fn without_place(self, new: &mut BTreeSet<String>) -> BTreeSet<String> {
         let first = new.iter().nth(self.measurements).cloned();
         first.map_or_else(BTreeSet::new, |first| new.split_off(&first))
     }
@@ -244,8 +244,17 @@ impl CollectedTable {
 #[derive(Debug, Default)]
 pub struct SeenNames {
     measurements: BTreeSet<String>,
-    /// By measurement, where some columns got no place. Lines that were rejected for one of them are on disk no more.
-    columns: BTreeMap<String, NewColumns>,
+    /// By measurement, where some columns got no place.
+    columns: BTreeMap<String, SeenColumns>,
+    bytes: usize,
+}
+
+/// The new columns of a measurement of which some got no place.
+#[derive(Debug, Default)]
+pub(super) struct SeenColumns {
+    pub(super) columns: NewColumns,
+    /// Lines with one of those: rejects, whose reason is another one if the measurement gets no place either.
+    pub(super) rejects: Vec<RejectedLine>,
 }
 
 impl SeenNames {
@@ -259,50 +268,62 @@ impl SeenNames {
     ) -> Vec<(CollectedTable, Vec<HashSet<usize>>)> {
         let new = tables.iter().filter(|table| table.known.is_none() && table.has_rows());
         self.measurements.extend(new.map(|table| table.measurement.clone()));
-        let excess = room.without_place(self.measurements.clone());
-        self.measurements.retain(|name| !excess.contains(name));
+        let excess = room.without_place(&mut self.measurements);
         let mut left = Vec::with_capacity(tables.len());
         for table in tables {
             if excess.contains(&table.measurement) {
                 rejects.extend(table.rejected());
             } else {
-                let removed = self.reject_rows(&table, room, rejects);
+                let removed = self.reject_rows(&table, room);
                 left.push((table, removed));
             }
         }
         left
     }
 
-    fn reject_rows(
-        &mut self,
-        table: &CollectedTable,
-        room: Room,
-        rejects: &mut Vec<RejectedLine>,
-    ) -> Vec<HashSet<usize>> {
+    fn reject_rows(&mut self, table: &CollectedTable, room: Room) -> Vec<HashSet<usize>> {
         let known = table.known.as_deref();
         let there = known.map_or(0, |known| known.columns.len());
-        let seen = self.columns.get(&table.measurement);
+        let seen = self.columns.get_mut(&table.measurement);
         if seen.is_none() && there + table.columns.len() + table.tag_keys.len() <= room.columns {
             return Vec::new();
         }
         let mut new = table.new_columns();
-        new.add_all(seen.unwrap_or(&NewColumns::default()));
+        if let Some(seen) = &seen {
+            new.add_all(&seen.columns);
+        }
         if !new.cut(known, room) {
             return Vec::new();
         }
         let removed = Excess::new(&table.columns, &table.tag_keys, known, &new).rows_of_table(table);
+        let seen = match seen {
+            Some(seen) => seen,
+            None => self.columns.entry(table.measurement.clone()).or_default(),
+        };
+        seen.columns = new;
         for ((chunk, row), line) in table.kept.iter() {
             if removed[chunk].contains(&row) {
-                rejects.push(without_column(&table.measurement, line()));
+                let reject = without_column(&table.measurement, line());
+                self.bytes += Collected::bytes_of(&reject);
+                seen.rejects.push(reject);
             }
         }
-        self.columns.insert(table.measurement.clone(), new);
         removed
     }
 
-    /// The new columns of a measurement of which some got no place.
-    pub(super) fn columns(&self, measurement: &str) -> Option<&NewColumns> {
-        self.columns.get(measurement)
+    /// Bytes of memory that the rejects take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What was noted of a measurement of which some columns got no place.
+    pub(super) fn take(&mut self, measurement: &str) -> Option<SeenColumns> {
+        self.columns.remove(measurement)
+    }
+
+    /// Whether some columns of a measurement got no place.
+    pub(super) fn has(&self, measurement: &str) -> bool {
+        self.columns.contains_key(measurement)
     }
 }
 

@@ -69,8 +69,8 @@ pub fn settle(collected: Vec<Collected>) -> Settled {
         tables.iter().all(|table| table.known.is_none()) && tables.iter().any(CollectedTable::has_rows)
     };
     let new = by_name.iter().filter(|(_, tables)| is_new(tables));
-    let new = new.map(|(measurement, _)| measurement.clone()).collect();
-    let excess = room.without_place(new);
+    let mut new = new.map(|(measurement, _)| measurement.clone()).collect();
+    let excess = room.without_place(&mut new);
     for (measurement, mut tables) in by_name {
         if excess.contains(&measurement) {
             settled.rejects.extend(tables.iter().flat_map(CollectedTable::rejected));

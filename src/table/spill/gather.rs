@@ -100,7 +100,7 @@ impl Gatherer {
 
     /// Bytes of memory held that can't be spilled: rejects, and what is to be known of rows on disk.
     pub fn lasting_bytes(&self) -> usize {
-        self.left_bytes
+        self.left_bytes + self.seen.bytes()
     }
 
     /// Whether a disk ended the taking of lines.

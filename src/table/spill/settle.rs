@@ -9,7 +9,7 @@ use super::{Block, SpilledTable};
 use crate::error::Result;
 use crate::table::builder::Chunk;
 use crate::table::reject::RejectedLine;
-use crate::table::room::{Excess, NewColumns, Room, SeenNames, without_column, without_measurement};
+use crate::table::room::{Excess, NewColumns, Room, SeenColumns, SeenNames, without_column, without_measurement};
 use crate::table::schema::{ColumnKind, MeasurementSchema};
 use crate::table::settle::{LearnedTypes, OpenColumns, extend_schema, learn, places};
 
@@ -39,7 +39,7 @@ pub(super) struct Run {
 pub fn settle_spilled(
     spilled: Vec<SpilledTable>,
     room: Room,
-    seen: &[SeenNames],
+    mut seen: Vec<SeenNames>,
 ) -> Result<(Vec<SettledSpill>, Vec<RejectedLine>)> {
     let mut by_name: BTreeMap<String, Vec<SpilledTable>> = BTreeMap::new();
     for table in spilled {
@@ -47,14 +47,22 @@ pub fn settle_spilled(
     }
     let mut rejects = Vec::new();
     let mut settled = Vec::new();
-    let is_new = |tables: &[SpilledTable]| {
-        tables.iter().all(|table| table.known.is_none()) && tables.iter().any(|table| !table.blocks.is_empty())
+    // A line that was rejected for a column counts too, though it is on disk no more.
+    let is_new = |measurement: &str, tables: &[SpilledTable]| {
+        let has_rows = tables.iter().any(|table| !table.blocks.is_empty());
+        let had_rows = seen.iter().any(|seen| seen.has(measurement));
+        tables.iter().all(|table| table.known.is_none()) && (has_rows || had_rows)
     };
-    let new = by_name.iter().filter(|(_, tables)| is_new(tables));
-    let new = new.map(|(measurement, _)| measurement.clone()).collect();
-    let excess = room.without_place(new);
+    let new = by_name
+        .iter()
+        .filter(|(measurement, tables)| is_new(measurement, tables));
+    let mut new = new.map(|(measurement, _)| measurement.clone()).collect();
+    let excess = room.without_place(&mut new);
     for (measurement, tables) in by_name {
+        let seen: Vec<SeenColumns> = seen.iter_mut().filter_map(|seen| seen.take(&measurement)).collect();
         if excess.contains(&measurement) {
+            let of_seen = seen.into_iter().flat_map(|seen| seen.rejects);
+            rejects.extend(of_seen.map(without_measurement));
             for table in &tables {
                 for kept in table.blocks.iter().filter_map(|block| block.kept) {
                     rejects.extend(table.kept(kept)?.into_iter().map(|(_, line)| without_measurement(line)));
@@ -62,9 +70,9 @@ pub fn settle_spilled(
             }
             continue;
         }
-        let seen = seen.iter().filter_map(|seen| seen.columns(&measurement));
-        let seen: Vec<&NewColumns> = seen.collect();
-        settled.extend(settle_table(&measurement, tables, room, &seen, &mut rejects)?);
+        let columns: Vec<&NewColumns> = seen.iter().map(|seen| &seen.columns).collect();
+        settled.extend(settle_table(&measurement, tables, room, &columns, &mut rejects)?);
+        rejects.extend(seen.into_iter().flat_map(|seen| seen.rejects));
     }
     Ok((settled, rejects))
 }

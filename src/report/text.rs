@@ -275,6 +275,7 @@ mod tests {
                 detail: Some("at byte 9".to_owned()),
                 line: Some("cpu usage=\u{7} 1".to_owned()),
                 line_base64: None,
+                cut_from: None,
             }],
             ..RunReport::new("archive")
         };

@@ -13,8 +13,9 @@ use super::pipe::Pipe;
 use crate::error::{Error, Result};
 use crate::lineproto::{KEPT_OF_LONG_LINE, Limits, whole_lines};
 
-/// Bytes of a block, more where one line is longer: enough to share the work out, small enough to stay in the cache.
-const BLOCK_BYTES: usize = 1 << 20;
+/// Bytes of a block, more where one line is longer: enough to share the work out, small enough to stay in the cache, and few lines even
+/// where lines are short, since those of the blocks that were read belong to the commit however many of them are rejects.
+const BLOCK_BYTES: usize = 1 << 18;
 
 /// A piece of a file that can be parsed apart from the rest.
 #[derive(Debug)]

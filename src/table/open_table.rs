@@ -76,8 +76,8 @@ pub(super) enum NoRow {
     Misfit(Misfit),
 }
 
-/// Bytes of a table before its first row, with the tables in it that look names up.
-pub(super) const TABLE_BYTES: usize = size_of::<OpenTable>() + 1_024;
+/// Bytes of a table before its first row, with what is in it to look names up and to keep lines in: measured with a million of them.
+pub(super) const TABLE_BYTES: usize = size_of::<OpenTable>() + 2_560;
 
 /// Bytes of a column beside its values and its key: its numbers, its places in the look-up, its builder.
 const COLUMN_BYTES: usize = 512;

@@ -203,7 +203,7 @@ fn reject_rows(
     let mut removed = excess.unwrap_or_else(|| vec![HashSet::new(); table.chunks.len()]);
     for ((chunk, row), reject) in table.kept.iter() {
         if removed[chunk].contains(&row) {
-            rejects.push(without_column(measurement, reject()));
+            rejects.push(without_column(reject()));
         } else if let Some(misfit) = open.misfit(&table.chunks[chunk], row) {
             rejects.push(misfit.reject(reject()));
             removed[chunk].insert(row);

@@ -185,7 +185,7 @@ fn reject_rows(
         without_place.extend(rows_with_tag(table, block, &chunk, excess)?);
         for (row, line) in table.kept(kept)? {
             if without_place.contains(&row) {
-                rejects.push(without_column(measurement, line));
+                rejects.push(without_column(line));
                 block.removed.insert(row);
             } else if let Some(misfit) = open.misfit(&chunk, row) {
                 rejects.push(misfit.reject(line));

@@ -125,9 +125,10 @@ fn a_million_tag_keys_fill_their_places_and_no_more() {
     // The field comes after all tags.
     let report = import(&folder, "tag keys", &[], 3);
     assert_eq!((&report["points"], &report["lines"]), (&0.into(), &count.into()));
+    // One more place for each of the two, should the memory have been full before the first key by name came.
     folder.write("more.lp", format!("m,t0000000=x v=1i {FIRST_S}000000000\n"));
     let report = diurnal(&folder, "import")
-        .args(["--max-columns", "1025", "more.lp"])
+        .args(["--max-columns", "1026", "more.lp"])
         .report(0);
     assert_eq!(report["points"], 1);
 }
@@ -153,6 +154,11 @@ fn as_many_days_as_there_are_become_files() {
     });
     let report = import(&folder, "days", &["--time-range", ".."], 0);
     assert_eq!(report["days"].as_array().map(Vec::len), Some(count));
+    if long() {
+        // More files than DuckDB can open at once.
+        folder.leaves_damaged("archive");
+        diurnal(&folder, "verify").run().expect_code(0);
+    }
 }
 
 /// Neighbours of a line that is too long, and what they become.
@@ -261,11 +267,13 @@ fn the_longest_line_is_archived_and_one_more_byte_is_a_reject_whatever_ends_it()
 
 #[test]
 fn compressed_files_that_explode_take_no_more_memory_than_others() {
-    let bytes = number(200 << 20, 3 << 30);
+    let bytes = number(100 << 20, 3 << 30);
+    let line = |number: u64| format!("m v=2i {}000000000\n", FIRST_S + 1 + number);
+    let same: String = (0..10_000).map(line).collect();
     let pieces: [(&str, &[u8], i32); 3] = [
         ("one line", b"\0", 3),
         ("blank lines", b"\n", 0),
-        ("the same line", AFTER.as_bytes(), 0),
+        ("the same lines", same.as_bytes(), 0),
     ];
     for (what, piece, code) in pieces {
         for zstd in [false, true] {
@@ -296,8 +304,9 @@ fn compressed_files_that_explode_take_no_more_memory_than_others() {
 
 #[test]
 fn batches_of_kafka_that_explode_take_no_more_memory_than_others() {
-    let messages = number(100, 2_000);
-    for codec in ["gzip", "zstd", "lz4", "snappy"] {
+    // The embedded broker keeps no more than some megabytes, compressed.
+    for (codec, most) in [("gzip", 2_000), ("zstd", 2_000), ("lz4", 1_000), ("snappy", 100)] {
+        let messages = number(100, most);
         let broker = Embedded::start();
         broker.create_topic("t", 1);
         let producer = produce::producer(

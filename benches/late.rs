@@ -19,7 +19,7 @@ use diurnal::commands::Archiver;
 use diurnal::console::Console;
 use diurnal::lineproto::Precision;
 use diurnal::order::{LEAF_ROWS, LeafSize};
-use diurnal::settings::{IngestSettings, MaxRejects, Memory};
+use diurnal::settings::{IngestSettings, InputLimits, MaxRejects, Memory};
 use diurnal::simulate::Simulation;
 use diurnal::source::Origin;
 use diurnal::store::Requested;
@@ -215,6 +215,7 @@ fn rewrite(archive: &Path, lines: &Path) {
         commit_every: u64::MAX,
         default_time: None,
         dry_run: false,
+        limits: InputLimits::default(),
     };
     let console = Console {
         json: false,

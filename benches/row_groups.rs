@@ -32,7 +32,7 @@ use diurnal::console::Console;
 use diurnal::format::Formats;
 use diurnal::lineproto::Precision;
 use diurnal::order::{LeafSize, OldLeaf, OldSlice, Slice, divide, divide_old};
-use diurnal::settings::{IngestSettings, MaxRejects, Memory};
+use diurnal::settings::{IngestSettings, InputLimits, MaxRejects, Memory};
 use diurnal::simulate::Random;
 use diurnal::source::Origin;
 use diurnal::store::Requested;
@@ -303,6 +303,7 @@ fn write_day(archive: &Path, measurement: &str, fleet: &Fleet, limit: usize) -> 
         commit_every: u64::MAX,
         default_time: None,
         dry_run: false,
+        limits: InputLimits::default(),
     };
     let console = Console {
         json: false,

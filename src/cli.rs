@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::format::TimeUnit;
-use crate::lineproto::Precision;
+use crate::lineproto::{FIELDS, Precision, TAGS};
 use crate::table::schema::ColumnType;
+use crate::table::{COLUMNS, MEASUREMENTS};
 
 /// Drains Kafka topics of Telegraf metrics into one time-ordered Parquet and CSV file per measurement and day.
 #[derive(Debug, Parser)]
@@ -147,6 +148,68 @@ pub struct IngestArgs {
     /// Read and parse all, say what would change, and write nothing: no archive is made, no file touched, no offset committed
     #[arg(long)]
     pub dry_run: bool,
+    /// What producers may send.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// Limits on what producers may send. Lines past one of them are rejects; `rejects --retry` with a higher one takes them in.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// Measurements of the archive at most, from 1 to 1,000,000; declared ones are always taken. Lines of further ones are rejects
+    #[arg(
+        long,
+        value_name = "N",
+        env = "DIURNAL_MAX_MEASUREMENTS",
+        default_value_t = MEASUREMENTS,
+        value_parser = at_most(MOST_MEASUREMENTS)
+    )]
+    pub max_measurements: usize,
+    /// Columns of a measurement at most, from 1 to 100,000; declared ones are always taken. Lines with further ones are rejects
+    #[arg(
+        long,
+        value_name = "N",
+        env = "DIURNAL_MAX_COLUMNS",
+        default_value_t = COLUMNS,
+        value_parser = at_most(MOST_COLUMNS)
+    )]
+    pub max_columns: usize,
+    /// Bytes of a line at most, from 1kB to 1GiB
+    #[arg(long, value_name = "BYTES", env = "DIURNAL_MAX_LINE", default_value = "16MiB")]
+    pub max_line: String,
+    /// Tags of a line at most, from 1 to 100,000
+    #[arg(
+        long,
+        value_name = "N",
+        env = "DIURNAL_MAX_TAGS",
+        default_value_t = TAGS,
+        value_parser = at_most(MOST_COLUMNS)
+    )]
+    pub max_tags: usize,
+    /// Fields of a line at most, from 1 to 100,000
+    #[arg(
+        long,
+        value_name = "N",
+        env = "DIURNAL_MAX_FIELDS",
+        default_value_t = FIELDS,
+        value_parser = at_most(MOST_COLUMNS)
+    )]
+    pub max_fields: usize,
+}
+
+/// `--max-measurements` at most: each takes memory in every run, and two files a day.
+const MOST_MEASUREMENTS: usize = 1_000_000;
+
+/// `--max-columns`, `--max-tags` and `--max-fields` at most: far above what any reader of the files stands.
+const MOST_COLUMNS: usize = 100_000;
+
+/// A number from 1 to `most`.
+fn at_most(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone {
+    move |text| match text.parse() {
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ => Err(format!("it must be a number from 1 to {most}")),
+    }
 }
 
 /// A format of day files.
@@ -296,6 +359,9 @@ pub struct RejectsArgs {
     /// Lines to show, the newest first; all are counted
     #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "retry")]
     pub limit: usize,
+    /// With --retry.
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 /// Flags of `diurnal merge`.

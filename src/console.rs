@@ -1,9 +1,10 @@
-//! Everything that a person sees while diurnal runs. Standard output belongs to `--json` and to tables that were asked for.
+//! Everything that a person sees while diurnal runs. Standard output belongs to `--json` and to tables that were asked for. Whatever is in
+//! names, lines and what brokers say, nothing that drives a terminal gets through here.
 
 use std::io::Write as _;
 
 use crate::error::Error;
-use crate::report::{RunReport, run_summary};
+use crate::report::{RunReport, harmless, run_summary, to_json};
 
 /// Hands librdkafka's own lines to standard error; installed with `-v` only.
 struct BrokerLog;
@@ -15,7 +16,8 @@ impl log::Log for BrokerLog {
 
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            let _ = writeln!(std::io::stderr().lock(), "diurnal: librdkafka: {}", record.args());
+            let said = record.args().to_string();
+            let _ = writeln!(std::io::stderr().lock(), "diurnal: librdkafka: {}", harmless(&said));
         }
     }
 
@@ -86,13 +88,19 @@ impl Console {
 
     /// One JSON object on standard output.
     pub fn print_json(&self, value: &impl serde::Serialize) {
-        let text = serde_json::to_string(value).expect("reports hold strings and numbers only");
-        self.print(format_args!("{text}\n"));
+        let mut text = to_json(value);
+        text.push(b'\n');
+        self.print_file(&text);
     }
 
     /// Text that was asked for, on standard output.
     pub fn print(&self, text: impl std::fmt::Display) {
-        match write!(std::io::stdout().lock(), "{text}") {
+        self.print_file(harmless(&text.to_string()).as_bytes());
+    }
+
+    /// Bytes for another program, on standard output as they are.
+    pub fn print_file(&self, bytes: &[u8]) {
+        match std::io::stdout().lock().write_all(bytes) {
             // A reader that went away (`diurnal status | head`) is no failure of ours.
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                 self.warning(&Error::new(
@@ -113,6 +121,6 @@ impl Console {
 
     fn line(&self, text: std::fmt::Arguments<'_>) {
         // Nothing can be said about a standard error that can't be written to, and the archive matters more.
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        let _ = writeln!(std::io::stderr().lock(), "{}", harmless(&text.to_string()));
     }
 }

@@ -10,15 +10,24 @@ pub use self::kafka::{follow_every, kafka_settings};
 pub use self::memory::Memory;
 
 use crate::calendar::parse_instant;
-use crate::cli::{ArchiveArgs, DEFAULT_COMMIT_EVERY, FormatName, ImportArgs, IngestArgs, MergeArgs, PruneArgs};
+use crate::cli::{
+    ArchiveArgs, DEFAULT_COMMIT_EVERY, FormatName, ImportArgs, IngestArgs, LimitArgs, MergeArgs, PruneArgs, RejectsArgs,
+};
 use crate::error::{Error, Result};
 use crate::format::Formats;
-use crate::lineproto::Precision;
+use crate::lineproto::{Limits, Precision};
 use crate::store::Requested;
 use crate::store::settings::parse_time_range;
+use crate::table::{COLUMNS, MEASUREMENTS};
 
 /// `--threads` at most: far above what pays, and each takes memory and a place among the system's threads.
 const MOST_THREADS: usize = 1024;
+
+/// `--max-line` at least: shorter lines are what the whole thing is about.
+const LEAST_LINE_BYTES: usize = 1_000;
+
+/// `--max-line` at most: a line is held in memory, several times over.
+const MOST_LINE_BYTES: usize = 1 << 30;
 
 /// How many rejects a run may have before its exit code says so.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,6 +72,48 @@ pub struct IngestSettings {
     pub default_time: Option<i64>,
     /// Say what would change, and write nothing.
     pub dry_run: bool,
+    /// What producers may send.
+    pub limits: InputLimits,
+}
+
+/// What producers may send; lines past a limit are rejects.
+#[derive(Clone, Copy, Debug)]
+pub struct InputLimits {
+    /// Bounds for each line.
+    pub line: Limits,
+    /// Measurements of the archive at most.
+    pub measurements: usize,
+    /// Columns of a measurement at most.
+    pub columns: usize,
+}
+
+impl Default for InputLimits {
+    fn default() -> Self {
+        Self {
+            line: Limits::default(),
+            measurements: MEASUREMENTS,
+            columns: COLUMNS,
+        }
+    }
+}
+
+impl InputLimits {
+    fn new(args: &LimitArgs) -> Result<Self> {
+        let bytes = parse_size("--max-line", &args.max_line)?;
+        let line_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        if !(LEAST_LINE_BYTES..=MOST_LINE_BYTES).contains(&line_bytes) {
+            return Err(Error::usage("--max-line", "must be from 1kB to 1GiB"));
+        }
+        Ok(Self {
+            line: Limits {
+                line_bytes,
+                tags: args.max_tags,
+                fields: args.max_fields,
+            },
+            measurements: args.max_measurements,
+            columns: args.max_columns,
+        })
+    }
 }
 
 impl IngestSettings {
@@ -107,6 +158,7 @@ impl IngestSettings {
             commit_every: args.commit_every,
             default_time,
             dry_run: args.dry_run,
+            limits: InputLimits::new(&args.limits)?,
         })
     }
 
@@ -123,8 +175,11 @@ impl IngestSettings {
     }
 
     /// Settings of `diurnal rejects --retry`: as much memory and as many threads as a run takes by default.
-    pub fn for_retry(archive: &Path, dry_run: bool) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// A flag whose value makes no sense.
+    pub fn for_retry(archive: &Path, args: &RejectsArgs) -> Result<Self> {
+        Ok(Self {
             archive: archive.to_owned(),
             requested: Requested::default(),
             schemas: None,
@@ -134,8 +189,9 @@ impl IngestSettings {
             max_rejects: MaxRejects::Lines(0),
             commit_every: DEFAULT_COMMIT_EVERY,
             default_time: None,
-            dry_run,
-        }
+            dry_run: args.dry_run,
+            limits: InputLimits::new(&args.limits)?,
+        })
     }
 
     /// Settings of `diurnal archive`.
@@ -220,8 +276,19 @@ fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A number of bytes: `512MiB`, `2GB`, `1048576`.
+/// A number of bytes to work with.
 fn parse_bytes(flag: &str, text: &str) -> Result<u64> {
+    match parse_size(flag, text)? {
+        bytes if bytes >= memory::LEAST => Ok(bytes),
+        _ => Err(Error::usage(
+            flag,
+            format_args!("{text} is too little to work with: 16MiB is the least"),
+        )),
+    }
+}
+
+/// A number of bytes: `512MiB`, `2GB`, `1048576`.
+fn parse_size(flag: &str, text: &str) -> Result<u64> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
     let unit = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => Some(1),
@@ -237,16 +304,9 @@ fn parse_bytes(flag: &str, text: &str) -> Result<u64> {
     let bytes = number
         .zip(unit)
         .and_then(|(number, unit): (u64, u64)| number.checked_mul(unit));
-    match bytes {
-        Some(bytes) if bytes >= memory::LEAST => Ok(bytes),
-        Some(_) => Err(Error::usage(
-            flag,
-            format_args!("{text} is too little to work with: 16MiB is the least"),
-        )),
-        None => {
-            Err(Error::usage(flag, format_args!("{text} is no number of bytes")).hint("write it as 512MiB or 2GiB"))
-        }
-    }
+    bytes.ok_or_else(|| {
+        Error::usage(flag, format_args!("{text} is no number of bytes")).hint("write it as 512MiB or 2GiB")
+    })
 }
 
 /// A duration: `60s`, `500ms`, `5m`, `1h`, `1d`.

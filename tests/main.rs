@@ -9,6 +9,7 @@ mod demo;
 mod dry_run;
 mod fuzz;
 mod harness;
+mod hostile;
 mod import;
 mod kafka;
 mod late;

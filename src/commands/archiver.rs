@@ -13,16 +13,16 @@ use super::stored_rejects::{Driven, OnRecord, is_read_first, kind_of, went_in};
 use crate::calendar::Zone;
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::lineproto::{Instructions, Limits, Precision};
+use crate::lineproto::{Instructions, Precision};
 use crate::order::{LeafSize, RunCounts};
-use crate::report::{Outcome, PartitionReport, RejectReport, RunReport, SHOWN_REJECTS, escaped};
+use crate::report::{Outcome, PartitionReport, RejectReport, RunReport, SHOWN_REJECTS, counted, escaped};
 use crate::settings::IngestSettings;
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, RejectKind, SourceRange};
 use crate::store::{SourceKey, SpillSpace, Staging, Store, paths};
 use crate::table::schema::MeasurementSchema;
 use crate::table::spill::{BLOCK_BYTES, Gathered, Gatherer, SpillSettings};
-use crate::table::{CollectSettings, Collected, Collector, PrunedDays, RejectedLine, schema_file};
+use crate::table::{CollectSettings, Collected, Collector, PrunedDays, RejectedLine, Room, schema_file};
 
 /// Holds the archive's lock for one run and turns what was collected into commits. In a dry run it holds no lock, and the
 /// commits are made in memory only.
@@ -147,12 +147,16 @@ impl Archiver {
         let settings = self.store.settings();
         Collector::new(CollectSettings {
             precision,
-            limits: Limits::default(),
+            limits: self.settings.limits.line,
             instructions: Instructions::best(),
             time_range: settings.time_range,
             time_unit: settings.time_unit,
             measurement_fits: |name| paths::folder_name(name).is_ok(),
             pruned: Arc::clone(&self.pruned),
+            room: Room {
+                measurements: self.settings.limits.measurements.saturating_sub(self.archived.len()),
+                columns: self.settings.limits.columns,
+            },
             schemas: Arc::clone(&self.known),
         })
     }
@@ -440,13 +444,30 @@ impl Archiver {
         let kinds: BTreeSet<RejectKind> = rejects.iter().copied().map(kind_of).collect();
         let state = self.store.state();
         let seen = &state.reject_kinds;
-        kinds.into_iter().filter(|kind| !seen.contains(kind)).collect()
+        let new = || kinds.iter().filter(|kind| !seen.contains(kind)).cloned();
+        if seen.len() + new().count() <= MOST_KINDS {
+            return new().collect();
+        }
+        let bare = new().map(|kind| RejectKind {
+            measurement: None,
+            column: None,
+            ..kind
+        });
+        let bare: BTreeSet<RejectKind> = bare.collect();
+        bare.into_iter().filter(|kind| !seen.contains(kind)).collect()
     }
 }
 
+/// Kinds of rejects that are told apart by measurement and column, in an archive; beyond that, by their reason alone. Producers choose the
+/// names, and the ledger keeps them.
+const MOST_KINDS: usize = 1_000;
+
+/// Kinds that one commit tells of.
+const SAID_KINDS: usize = 20;
+
 /// A new kind of reject is worth a word even with `-q`: cron then mails it, once.
 pub(super) fn say_kinds(console: Console, store: &Store, dry_run: bool, kinds: &[RejectKind]) {
-    for kind in kinds {
+    for kind in kinds.iter().take(SAID_KINDS) {
         let column = match (&kind.measurement, &kind.column) {
             (Some(measurement), Some(column)) => format!(" in {}", escaped(&format!("{measurement}.{column}"))),
             _ => String::new(),
@@ -460,5 +481,8 @@ pub(super) fn say_kinds(console: Console, store: &Store, dry_run: bool, kinds: &
             kind.reason,
             store.dir().join(paths::PRIVATE).join("rejects").display()
         ));
+    }
+    if let Some(more) = kinds.len().checked_sub(SAID_KINDS).filter(|more| *more > 0) {
+        console.always(format_args!("diurnal: and {}", counted(more as u64, "other new kind")));
     }
 }

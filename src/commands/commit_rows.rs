@@ -13,7 +13,7 @@ use crate::store::{SpillSpace, Staging, State};
 use crate::table::schema::MeasurementSchema;
 use crate::table::settle::settle;
 use crate::table::spill::{BLOCK_BYTES, Gathered, SettledSpill, settle_spilled, spill};
-use crate::table::{Collected, RejectedLine, SettledTable};
+use crate::table::{Collected, RejectedLine, Room, SettledTable};
 
 /// What a commit is going to archive or reject.
 pub struct Commitment {
@@ -56,22 +56,31 @@ impl Commitment {
             });
         }
         gathered.par_iter_mut().try_for_each(|part| -> Result<()> {
-            let rest = spill(&mut part.collected, space, zone, BLOCK_BYTES)?;
+            let rest = spill(&mut part.collected, &mut part.seen, space, zone, BLOCK_BYTES)?;
             part.spilled.extend(rest);
             Ok(())
         })?;
-        let (mut tables, mut rejects, mut lines) = (Vec::new(), Vec::new(), 0);
-        for Gathered { collected, spilled } in gathered {
+        let (mut tables, mut rejects, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut lines, mut room) = (0, Room::default());
+        for Gathered {
+            collected,
+            spilled,
+            seen,
+        } in gathered
+        {
             let Collected {
                 rejects: more,
                 lines: n,
+                room: of_all,
                 ..
             } = collected;
             rejects.extend(more);
             lines += n;
+            room = of_all;
             tables.extend(spilled);
+            names.push(seen);
         }
-        let (spilled, late) = settle_spilled(tables)?;
+        let (spilled, late) = settle_spilled(tables, room, names)?;
         rejects.extend(late);
         Ok(Self {
             rows: CommitRows::Spilled(spilled),

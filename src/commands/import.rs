@@ -10,9 +10,8 @@ use super::archiver::Archiver;
 use crate::cli::ImportArgs;
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::lineproto::Limits;
 use crate::settings::IngestSettings;
-use crate::source::files::{Block, Files};
+use crate::source::files::{Block, Content, Files};
 use crate::source::{Origin, StopFlag};
 use crate::store::failpoint;
 use crate::store::record::Input;
@@ -25,7 +24,7 @@ pub(super) fn run(console: Console, archive: &Path, args: &ImportArgs) -> Result
     let settings = IngestSettings::for_import(archive, args, super::now())?;
     super::set_worker_threads(settings.threads);
     let stop = super::stop_on_signals()?;
-    let mut files = Files::new(args.files.clone(), Limits::default(), &stop)?;
+    let mut files = Files::new(args.files.clone(), settings.limits.line, &stop)?;
     let mut archiver = Archiver::open("import", settings.clone(), console)?;
     loop {
         let round = read_round(&mut files, &settings, &archiver, &stop);
@@ -115,7 +114,7 @@ fn send_blocks(
     while !stop.is_set() && !full() {
         match files.next_block() {
             Ok(Some(block)) => {
-                round.bytes += block.bytes.len() as u64;
+                round.bytes += block.len;
                 if send.send(block).is_err() {
                     // Every parsing thread is gone: they panicked, and joining them will say so.
                     return;
@@ -142,10 +141,15 @@ fn parse_blocks(
         let next = blocks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(block) = next else { break };
         let (lines, bytes) = (gatherer.lines(), gatherer.lasting_bytes());
-        gatherer.push(&block.bytes, default_time, |at| Origin::File {
+        let origin = |at: usize| Origin::File {
             path: Arc::clone(&block.path),
             offset: block.offset + at as u64,
-        });
+        };
+        match &block.content {
+            Content::Lines(bytes) => gatherer.push(bytes, default_time, origin),
+            Content::LongLine { start, bytes } => gatherer.push_long_line(start, *bytes, default_time, origin(0)),
+            Content::Nothing => {}
+        }
         held.lines.fetch_add(gatherer.lines() - lines, Ordering::Relaxed);
         held.bytes
             .fetch_add(gatherer.lasting_bytes() - bytes, Ordering::Relaxed);

@@ -229,7 +229,7 @@ fn text(report: &RejectsReport) -> String {
 fn retry(console: Console, folder: &Path, args: &RejectsArgs) -> Result<u8> {
     // There has to be one: a retry makes none.
     Archive::read(folder)?;
-    let settings = IngestSettings::for_retry(folder, args.dry_run);
+    let settings = IngestSettings::for_retry(folder, args)?;
     super::set_worker_threads(settings.threads);
     let stop = super::stop_on_signals()?;
     let mut archiver = Archiver::open("rejects", settings.clone(), console)?;
@@ -273,6 +273,7 @@ impl Step {
             precision,
             default_time,
             line,
+            cut_from,
             ..
         } = stored.text.into_rejected()?;
         let at = match self.collectors.iter().position(|(unit, _)| *unit == precision) {
@@ -283,9 +284,12 @@ impl Step {
             }
         };
         let number = self.driven.len();
-        self.collectors[at]
-            .1
-            .push(&line, default_time, |_| Driven::marker(number));
+        let collector = &mut self.collectors[at].1;
+        match cut_from {
+            // Its beginning alone may look like a whole line with other values.
+            Some(bytes) => collector.push_long_line(&line, bytes, default_time, Driven::marker(number)),
+            None => collector.push(&line, default_time, |_| Driven::marker(number)),
+        }
         self.driven.push(Driven {
             place: stored.place,
             origin,

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::report::to_json;
 use crate::store::record::FileEntry;
-use crate::store::{Staging, State, paths};
+use crate::store::{Staging, State, Written, paths};
 use crate::table::schema::MeasurementSchema;
 use crate::table::{RejectedLine, schema_file};
 
@@ -22,24 +24,33 @@ pub fn stage_rejects(staging: &Staging, rejects: &[&RejectedLine]) -> Result<Opt
     if rejects.is_empty() {
         return Ok(None);
     }
-    let mut text = Vec::new();
+    let target = paths::rejects_file(staging.id());
+    let mut file = staging.file(&target)?;
+    // One after the other: a line may have megabytes.
     for reject in rejects {
-        serde_json::to_writer(&mut text, &reject.to_text()).expect("rejects hold strings and numbers only");
+        let mut text = to_json(&reject.to_text());
         text.push(b'\n');
+        file.write_all(&text)
+            .map_err(|error| Error::io(file.path(), "write a staged file", &error))?;
     }
-    stage_text(staging, paths::rejects_file(staging.id()), &text).map(Some)
+    entry_of(target, file.finish()?).map(Some)
 }
 
 fn stage_text(staging: &Staging, target: String, text: &[u8]) -> Result<FileEntry> {
-    use std::io::Write as _;
     let mut file = staging.file(&target)?;
     file.write_all(text)
         .map_err(|error| Error::io(file.path(), "write a staged file", &error))?;
-    let written = file.finish()?;
+    entry_of(target, file.finish()?)
+}
+
+fn entry_of(path: String, written: Written) -> Result<FileEntry> {
+    let hash = written
+        .hash
+        .ok_or_else(|| Error::new(&path, "was written without a hash"))?;
     Ok(FileEntry {
-        path: target,
+        path,
         bytes: written.bytes,
-        hash: blake3::hash(text).to_hex().to_string(),
+        hash,
     })
 }
 

@@ -240,6 +240,7 @@ mod tests {
             precision: Precision::default(),
             default_time: None,
             line: line.into(),
+            cut_from: None,
         }
     }
 

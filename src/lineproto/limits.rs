@@ -9,6 +9,9 @@ pub const TAGS: usize = 1024;
 /// The most fields of one line.
 pub const FIELDS: usize = 16_384;
 
+/// What is kept of a line of a file that is too long. The file has the rest; a message of Kafka's is kept as a whole.
+pub const KEPT_OF_LONG_LINE: usize = 64 << 10;
+
 /// Bounds for each line; a line past one of them is a reject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -39,7 +39,7 @@ pub use fields::{Field, FieldValue, Fields};
 pub(crate) use fields::{Kind, Slot};
 pub use head::Head;
 pub use instructions::Instructions;
-pub use limits::Limits;
+pub use limits::{FIELDS, KEPT_OF_LONG_LINE, LINE_BYTES, Limits, TAGS};
 pub use parse::{Line, Lines, Parser};
 pub use reason::{Reason, Reject};
 pub use split::whole_lines;

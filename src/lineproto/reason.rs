@@ -96,6 +96,10 @@ reasons! {
     TimeNotWholeMicrosecond "time_not_whole_microsecond" "the time is no whole microsecond, and the archive keeps microseconds";
     /// No file of the day is left to merge with.
     DayPruned "day_pruned" "the day was pruned: no file of it is left to merge with";
+    /// A new measurement, and the archive has as many as it may have.
+    TooManyMeasurements "too_many_measurements" "the archive has no place for another measurement";
+    /// A new column, and its measurement has as many as it may have.
+    TooManyColumns "too_many_columns" "the measurement has no place for another column";
     /// The measurement's folder name would be too long.
     NameTooLong "name_too_long" "the measurement's name is too long for a folder";
 }

@@ -10,6 +10,9 @@ use crate::table::{RejectedLine, RejectedText};
 /// Rejects that a report shows; all of them are in the archive's `rejects/`.
 pub const SHOWN_REJECTS: usize = 100;
 
+/// Bytes of a rejected line that a report shows.
+const SHOWN_LINE_BYTES: usize = 16 << 10;
+
 /// How a run ended, in the order of precedence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,15 +143,30 @@ pub struct RejectReport {
     /// The line in Base64, where it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line_base64: Option<String>,
+    /// The bytes of the line, where only its beginning is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_from: Option<u64>,
 }
 
 impl From<&RejectedLine> for RejectReport {
     fn from(reject: &RejectedLine) -> Self {
-        let text = reject.to_text();
+        let shown = beginning(&reject.line);
+        let text = RejectedLine {
+            line: shown.to_vec(),
+            cut_from: reject
+                .cut_from
+                .or_else(|| (shown.len() < reject.line.len()).then_some(reject.line.len() as u64)),
+            origin: reject.origin.clone(),
+            detail: None,
+            place: None,
+            ..*reject
+        };
+        let text = text.to_text();
         let source = text.source();
         let RejectedText {
             line,
             line_base64,
+            cut_from,
             offset,
             ..
         } = text;
@@ -160,7 +178,20 @@ impl From<&RejectedLine> for RejectReport {
             detail: reject.detail.clone().or(place),
             line,
             line_base64,
+            cut_from,
         }
+    }
+}
+
+/// As much of a line as a report shows: no half a character, where it is UTF-8.
+fn beginning(line: &[u8]) -> &[u8] {
+    let Some(cut) = line.get(..SHOWN_LINE_BYTES) else {
+        return line;
+    };
+    match std::str::from_utf8(cut) {
+        // Nothing but the last character is wrong, because it was cut.
+        Err(error) if error.error_len().is_none() => &cut[..error.valid_up_to()],
+        _ => cut,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Numbers and tables for people.
 
+use std::borrow::Cow;
+
 use super::run::RunReport;
 
 /// Days and partitions that a summary lists; the rest is counted.
@@ -47,6 +49,37 @@ pub fn escaped(text: &str) -> String {
         .to_string()
         .replace("\\\"", "\"")
         .replace("\\'", "'")
+}
+
+/// Whether a character moves the cursor, colours the terminal, changes the direction of text, or shows nothing.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+/// Lines of text for a terminal, whoever's words are in them: hidden characters but the ends of lines are escaped.
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    let harms = |c: char| c != '\n' && is_hidden(c);
+    if !text.contains(harms) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match harms(c) {
+            true => shown.extend(c.escape_unicode()),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
 }
 
 /// A table with a header; columns are as wide as their widest cell, and right-aligned where `right` says so.
@@ -198,6 +231,15 @@ mod tests {
     }
 
     #[test]
+    fn lines_keep_their_ends_and_lose_what_can_not_be_seen() {
+        assert_eq!(harmless("plain\nlines ä→\n"), "plain\nlines ä→\n");
+        assert_eq!(
+            harmless("a\u{1b}[2J\r\u{9b}m\u{202e}\nb\t\u{7f}"),
+            "a\\u{1b}[2J\\u{d}\\u{9b}m\\u{202e}\nb\\u{9}\\u{7f}"
+        );
+    }
+
+    #[test]
     fn a_summary_says_what_was_archived_and_what_was_strange() {
         let report = RunReport {
             lines: 1_004,
@@ -233,6 +275,7 @@ mod tests {
                 detail: Some("at byte 9".to_owned()),
                 line: Some("cpu usage=\u{7} 1".to_owned()),
                 line_base64: None,
+                cut_from: None,
             }],
             ..RunReport::new("archive")
         };

@@ -6,24 +6,44 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
+use memchr::memchr;
 
 use super::StopFlag;
 use super::pipe::Pipe;
 use crate::error::{Error, Result};
-use crate::lineproto::{Limits, whole_lines};
+use crate::lineproto::{KEPT_OF_LONG_LINE, Limits, whole_lines};
 
-/// Bytes of a block, more where one line is longer: enough to share the work out, small enough to stay in the cache.
-const BLOCK_BYTES: usize = 1 << 20;
+/// Bytes of a block, more where one line is longer: enough to share the work out, small enough to stay in the cache, and few lines even
+/// where lines are short, since those of the blocks that were read belong to the commit however many of them are rejects.
+const BLOCK_BYTES: usize = 1 << 18;
 
-/// A piece of a file that holds whole lines only: it can be parsed apart from the rest.
+/// A piece of a file that can be parsed apart from the rest.
 #[derive(Debug)]
 pub struct Block {
     /// The path as it was given, `-` for standard input.
     pub path: Arc<str>,
     /// Offset of the block's first byte in the uncompressed file.
     pub offset: u64,
+    /// Bytes of the uncompressed file that it stands for, line ends included.
+    pub len: u64,
+    /// What they hold.
+    pub content: Content,
+}
+
+/// What a block holds.
+#[derive(Debug)]
+pub enum Content {
     /// Whole lines, uncompressed.
-    pub bytes: Vec<u8>,
+    Lines(Vec<u8>),
+    /// One line that is longer than a line may be, without its line end.
+    LongLine {
+        /// Its first bytes, as many as a reject keeps.
+        start: Vec<u8>,
+        /// All of its bytes.
+        bytes: u64,
+    },
+    /// One comment, or a blank line, that is longer than a line may be.
+    Nothing,
 }
 
 /// The files of an import, one after the other.
@@ -94,7 +114,7 @@ impl Files {
                     None => return Ok(None),
                 },
             };
-            match open.next_block(&self.limits) {
+            match open.next_block(&self.limits, &self.stop) {
                 Ok(Some(block)) => return Ok(Some(block)),
                 end => {
                     self.finished.push((Arc::clone(&open.path), open.offset));
@@ -128,7 +148,9 @@ impl OpenFile {
         })
     }
 
-    fn next_block(&mut self, limits: &Limits) -> Result<Option<Block>> {
+    fn next_block(&mut self, limits: &Limits, stop: &StopFlag) -> Result<Option<Block>> {
+        // A line with so many bytes is too long, even if the last one is the CR of its line end.
+        let too_long = limits.line_bytes.saturating_add(2);
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -141,15 +163,15 @@ impl OpenFile {
             let cut = match read {
                 Ok(got) if got < missing => bytes.len(),
                 Ok(_) => match whole_lines(&bytes, *limits) {
+                    0 if bytes.len() >= too_long => return self.long_line(&bytes, stop).map(Some),
                     0 => {
-                        wanted = bytes.len() * 2;
+                        wanted = (bytes.len() * 2).min(too_long);
                         continue;
                     }
                     cut => cut,
                 },
                 Err(error) => {
-                    let error = Error::io(Path::new(&*self.path), "read it", &error)
-                        .hint("its lines before the damage were archived; mend the file and import it again");
+                    let error = self.not_read(&error);
                     let cut = whole_lines(&bytes, *limits);
                     if cut == 0 {
                         return Err(error);
@@ -164,13 +186,83 @@ impl OpenFile {
             if bytes.is_empty() {
                 return Ok(None);
             }
-            let offset = self.offset;
-            self.offset += bytes.len() as u64;
-            return Ok(Some(Block {
-                path: Arc::clone(&self.path),
-                offset,
+            return Ok(Some(self.block(bytes.len() as u64, Content::Lines(bytes))));
+        }
+    }
+
+    /// Reads over the rest of a line that is too long, however long it is: what is kept of it is in its beginning.
+    fn long_line(&mut self, beginning: &[u8], stop: &StopFlag) -> Result<Block> {
+        let mut line = LongLine::default();
+        line.add(beginning);
+        let mut piece = Vec::with_capacity(BLOCK_BYTES);
+        loop {
+            if stop.is_set() {
+                return Err(Error::new(&self.path, "was left in the middle of a line"));
+            }
+            piece.clear();
+            let read = self.reader.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut piece);
+            let got = read.map_err(|error| self.not_read(&error))?;
+            // No quote is followed so far: it ends at its next LF.
+            if let Some(end) = memchr(b'\n', &piece) {
+                line.add(&piece[..end]);
+                self.rest = piece.split_off(end + 1);
+                return Ok(self.block(line.len + 1, line.content()));
+            }
+            line.add(&piece);
+            if got < BLOCK_BYTES {
+                return Ok(self.block(line.len, line.content()));
+            }
+        }
+    }
+
+    fn block(&mut self, len: u64, content: Content) -> Block {
+        let offset = self.offset;
+        self.offset += len;
+        Block {
+            path: Arc::clone(&self.path),
+            offset,
+            len,
+            content,
+        }
+    }
+
+    fn not_read(&self, error: &io::Error) -> Error {
+        Error::io(Path::new(&*self.path), "read it", error)
+            .hint("its lines before the damage were archived; mend the file and import it again")
+    }
+}
+
+/// A line that is not held: what is to be known of it once all of its bytes went by.
+#[derive(Default)]
+struct LongLine {
+    start: Vec<u8>,
+    /// The first byte that is no space, and how many are before it.
+    first: Option<(u8, u64)>,
+    last: Option<u8>,
+    len: u64,
+}
+
+impl LongLine {
+    fn add(&mut self, piece: &[u8]) {
+        let room = KEPT_OF_LONG_LINE - self.start.len();
+        self.start.extend_from_slice(&piece[..piece.len().min(room)]);
+        let first = || piece.iter().position(|byte| *byte != b' ');
+        self.first = self
+            .first
+            .or_else(|| first().map(|at| (piece[at], self.len + at as u64)));
+        self.last = piece.last().copied().or(self.last);
+        self.len += piece.len() as u64;
+    }
+
+    /// By the rules of the parser: a comment is known by its first byte that is no space, and one CR belongs to the line end.
+    fn content(self) -> Content {
+        let bytes = self.len - u64::from(self.last == Some(b'\r'));
+        match self.first {
+            Some((first, at)) if first != b'#' && at < bytes => Content::LongLine {
+                start: self.start,
                 bytes,
-            }));
+            },
+            _ => Content::Nothing,
         }
     }
 }

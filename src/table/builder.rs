@@ -56,6 +56,8 @@ pub struct RowsBuilder {
     values: usize,
     text_bytes: usize,
     row_text_bytes: usize,
+    /// Bytes of the open chunk's cells without a value that were told.
+    empty_bytes: usize,
 }
 
 impl RowsBuilder {
@@ -101,7 +103,8 @@ impl RowsBuilder {
         }
     }
 
-    /// Makes the values given since the last row, as many as said, a row. Gives the bytes of text in it.
+    /// Makes the values given since the last row, as many as said, a row. Gives the bytes that it takes beside its values: of text in it,
+    /// and of cells without one.
     #[inline]
     pub fn finish_row(&mut self, time: i64, series: u32, values: usize) -> usize {
         self.times.push(time);
@@ -114,11 +117,15 @@ impl RowsBuilder {
             self.times.reserve_exact(CHUNK_ROWS - rows);
             self.series.reserve_exact(CHUNK_ROWS - rows);
         }
-        let too_sparse = rows * self.present.len() > FEW_CELLS.max(self.values * CELLS_A_VALUE);
+        let cells = rows * self.present.len();
+        let too_sparse = cells > FEW_CELLS.max(self.values * CELLS_A_VALUE);
+        let empty_bytes = 8 * cells.saturating_sub(self.values);
+        let grown = empty_bytes.saturating_sub(self.empty_bytes);
+        self.empty_bytes += grown;
         if rows == CHUNK_ROWS || self.text_bytes >= CHUNK_TEXT_BYTES || too_sparse {
             self.close_chunk(true);
         }
-        text_bytes
+        text_bytes + grown
     }
 
     /// Takes back the values given since the last row.
@@ -139,7 +146,7 @@ impl RowsBuilder {
         if rows == 0 {
             return;
         }
-        self.text_bytes = 0;
+        (self.text_bytes, self.empty_bytes) = (0, 0);
         let capacity = if another { rows } else { 0 };
         let times = std::mem::replace(&mut self.times, Vec::with_capacity(capacity));
         let series = std::mem::replace(&mut self.series, Vec::with_capacity(capacity));
@@ -294,14 +301,14 @@ impl ColumnBuilder {
         }
     }
 
-    /// The chunk's array, or `None` where no row had a value. `another`: the next chunk will most likely be as full.
+    /// The chunk's array, or `None` where no row had a value. `another`: the next chunk will most likely be as full, if this one is.
     fn close(&mut self, rows: usize, another: bool) -> Option<ArrayRef> {
         if self.values.len() == 0 {
             return None;
         }
         self.cover(rows);
         let nulls = self.present.take().map(NullBuffer::from);
-        let (next_rows, text_bytes) = if another {
+        let (next_rows, text_bytes) = if another && nulls.is_none() {
             (rows, self.values.text_bytes())
         } else {
             (0, 0)

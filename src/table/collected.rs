@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use super::builder::Chunk;
 use super::kept::KeptLines;
 use super::reject::RejectedLine;
+use super::room::Room;
 use super::schema::{ColumnType, MeasurementSchema};
 
 /// A map with a fast hash: keys come from producers, and its seed is new in every process.
@@ -21,6 +22,8 @@ pub struct Collected {
     pub rejects: Vec<RejectedLine>,
     /// Lines parsed, rejected ones included.
     pub lines: u64,
+    /// How many new names find a place: the same for all collectors of a commit.
+    pub room: Room,
 }
 
 impl Collected {
@@ -30,6 +33,7 @@ impl Collected {
         self.tables = later.tables;
         self.rejects.extend(later.rejects);
         self.lines += later.lines;
+        self.room = later.room;
     }
 
     /// Bytes that a reject takes.

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use super::collected::{Collected, Map};
 use super::heads::Heads;
-use super::open_table::{NoRow, OpenTable};
+use super::open_table::{NoRow, OpenTable, TABLE_BYTES};
 use super::pruned::PrunedDays;
 use super::reject::RejectedLine;
+use super::room::Room;
 use super::schema::MeasurementSchema;
 use super::schema_file;
 use super::values::Misfit;
 use crate::format::{TimeRange, TimeUnit};
-use crate::lineproto::{Head, Instructions, Limits, Line, Parser, Precision, Reason};
+use crate::lineproto::{Head, Instructions, KEPT_OF_LONG_LINE, Limits, Line, Parser, Precision, Reason};
 use crate::source::Origin;
 
 /// Bytes that a series takes for itself and for each of its tags, beside their text, if each value is new: as a string, and in the maps
@@ -36,6 +37,8 @@ pub struct CollectSettings {
     pub measurement_fits: fn(&str) -> bool,
     /// Days of which the archive has no file left: their lines are rejects.
     pub pruned: Arc<PrunedDays>,
+    /// How many new measurements and columns find a place once the commit is settled.
+    pub room: Room,
     /// Columns that are settled: those of the archive, and declared ones of measurements that it does not know yet.
     pub schemas: Arc<BTreeMap<String, Arc<MeasurementSchema>>>,
 }
@@ -53,6 +56,7 @@ impl Default for CollectSettings {
             time_unit: TimeUnit::default(),
             measurement_fits: |_| true,
             pruned: Arc::default(),
+            room: Room::default(),
             schemas: Arc::new(
                 builtin
                     .map(|(name, schema)| (name.clone(), Arc::new(schema.clone())))
@@ -96,16 +100,38 @@ impl Collector {
     /// `default_time` is what a line without time gets, in nanoseconds since 1970-01-01 UTC; `origin` says where the line that
     /// starts at the given byte of `payload` came from, and is asked for lines that must be kept only.
     pub fn push(&mut self, payload: &[u8], default_time: Option<i64>, origin: impl Fn(usize) -> Origin) {
+        self.push_up_to(usize::MAX, payload, default_time, origin);
+    }
+
+    /// As [`Collector::push`], until more than `most_bytes` are held. Gives the bytes of `payload` that were taken: all of them, or up to
+    /// the end of a line.
+    pub(super) fn push_up_to(
+        &mut self,
+        most_bytes: usize,
+        payload: &[u8],
+        default_time: Option<i64>,
+        origin: impl Fn(usize) -> Origin,
+    ) -> usize {
         let Self { settings, parser, rows } = self;
         let mut lines = parser.lines(payload);
+        let mut taken = 0;
         loop {
+            if rows.bytes > most_bytes {
+                return taken;
+            }
             let mut head = None;
             let next = lines.next_trusting(|bytes| {
                 head = rows.heads.find(bytes);
                 head.is_some()
             });
-            let Some(mut line) = next else { break };
+            let Some(mut line) = next else {
+                return payload.len();
+            };
             rows.lines += 1;
+            taken = match &line {
+                Ok(good) => good.offset() + good.raw().len(),
+                Err(bad) => bad.offset + bad.line.len(),
+            };
             let reject = |line: &Line<'_, '_>, misfit: Misfit| RejectedLine {
                 origin: origin(line.offset()),
                 reason: misfit.reason,
@@ -115,6 +141,7 @@ impl Collector {
                 precision: settings.precision,
                 default_time,
                 line: line.raw().to_vec(),
+                cut_from: None,
             };
             if let Ok(good) = &line {
                 if rows.add(settings, good, head, default_time, &origin).is_ok() {
@@ -129,19 +156,48 @@ impl Collector {
                     Err(NoRow::Misfit(misfit)) => reject(&good, misfit),
                     Err(NoRow::Repeats) => unreachable!("a line that was parsed again has each key once"),
                 },
-                Err(bad) => RejectedLine {
-                    origin: origin(bad.offset),
-                    reason: bad.reason,
-                    byte: Some(bad.column),
-                    detail: None,
-                    place: None,
-                    precision: settings.precision,
-                    default_time,
-                    line: bad.line.to_vec(),
-                },
+                Err(bad) => {
+                    let found_at = origin(bad.offset);
+                    let kept = match (bad.reason, &found_at) {
+                        (Reason::LineTooLong, Origin::File { .. }) => bad.line.len().min(KEPT_OF_LONG_LINE),
+                        _ => bad.line.len(),
+                    };
+                    let reject = RejectedLine {
+                        origin: found_at,
+                        reason: bad.reason,
+                        byte: Some(bad.column),
+                        detail: None,
+                        place: None,
+                        precision: settings.precision,
+                        default_time,
+                        line: bad.line[..kept].to_vec(),
+                        cut_from: None,
+                    };
+                    match kept < bad.line.len() {
+                        true => cut(reject, bad.line.len() as u64),
+                        false => reject,
+                    }
+                }
             };
             rows.reject(rejected);
         }
+    }
+
+    /// Takes a line that is longer than a line may be, of which only the beginning is at hand.
+    pub fn push_long_line(&mut self, start: &[u8], bytes: u64, default_time: Option<i64>, origin: Origin) {
+        let reject = RejectedLine {
+            origin,
+            reason: Reason::LineTooLong,
+            byte: Some(self.settings.limits.line_bytes + 1),
+            detail: None,
+            place: None,
+            precision: self.settings.precision,
+            default_time,
+            line: start[..start.len().min(KEPT_OF_LONG_LINE)].to_vec(),
+            cut_from: None,
+        };
+        self.rows.lines += 1;
+        self.rows.reject(cut(reject, bytes));
     }
 
     /// Lines held, rejected ones included.
@@ -156,21 +212,34 @@ impl Collector {
 
     /// Everything that was collected; then it holds nothing, and may go on.
     pub fn take(&mut self) -> Collected {
-        std::mem::take(&mut self.rows).finish()
+        std::mem::take(&mut self.rows).finish(self.settings.room)
     }
 
     /// Everything that was collected.
     pub fn finish(self) -> Collected {
-        self.rows.finish()
+        self.rows.finish(self.settings.room)
+    }
+}
+
+/// The reject of a line that is not kept to its end.
+fn cut(reject: RejectedLine, bytes: u64) -> RejectedLine {
+    RejectedLine {
+        detail: Some(format!(
+            "the line has {bytes} bytes; its first {} are kept",
+            reject.line.len()
+        )),
+        cut_from: Some(bytes),
+        ..reject
     }
 }
 
 impl Rows {
-    fn finish(self) -> Collected {
+    fn finish(self, room: Room) -> Collected {
         Collected {
             tables: self.tables.into_iter().map(OpenTable::finish).collect(),
             rejects: self.rejects,
             lines: self.lines,
+            room,
         }
     }
 
@@ -199,7 +268,7 @@ impl Rows {
         if settings.pruned.may_hold(time) && settings.pruned.holds(table.measurement(), time) {
             return Err(NoRow::Misfit(Reason::DayPruned.into()));
         }
-        if table.begin_row(line)? {
+        if table.begin_row(line)? || table.keeps_series(series) {
             self.bytes += table.keep_line(line.raw(), origin(line.offset()), default_time, settings.precision);
         }
         self.bytes += table.finish_row(time, series, line.slots().len());
@@ -220,7 +289,9 @@ impl Rows {
                 self.tables.push(OpenTable::new(
                     name.to_string(),
                     settings.schemas.get(name.as_ref()).cloned(),
+                    settings.room.is_bounded(),
                 ));
+                self.bytes += TABLE_BYTES + 2 * name.len();
                 self.by_name.insert(name.into_owned(), number);
                 number
             }

@@ -1,5 +1,6 @@
 //! The rows of one measurement as one collector appends them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::builder::RowsBuilder;
@@ -29,6 +30,12 @@ pub(super) struct OpenTable {
     /// By the number of the field's key.
     field_columns: Vec<FieldColumn>,
     columns: Vec<LocalColumn>,
+    /// Whether lines with new names are kept, because there may be no place for these.
+    keeps_new: bool,
+    /// Series with a tag that is no column yet, where the measurement has some.
+    new_series: HashSet<u32>,
+    /// Bytes taken by what is new since the last row: columns, tags.
+    grown: usize,
     rows: RowsBuilder,
     /// Rows that were begun: the number of the last one, which marks the fields that it has.
     begun: u64,
@@ -69,6 +76,15 @@ pub(super) enum NoRow {
     Misfit(Misfit),
 }
 
+/// Bytes of a table before its first row, with what is in it to look names up and to keep lines in: measured with a million of them.
+pub(super) const TABLE_BYTES: usize = size_of::<OpenTable>() + 2_560;
+
+/// Bytes of a column beside its values and its key: its numbers, its places in the look-up, its builder.
+const COLUMN_BYTES: usize = 512;
+
+/// Bytes that a series takes for each tag key of its table once tables are put together.
+const CELL_BYTES: usize = 8;
+
 /// Integers up to this size are floats without rounding, so they fit whichever type of number their column will get.
 const MOST_SURE_INT: u64 = 1 << f64::MANTISSA_DIGITS;
 
@@ -91,8 +107,9 @@ impl OpenTable {
         &self.measurement
     }
 
-    /// A table without rows; `known` is what was settled about the measurement before.
-    pub fn new(measurement: String, known: Option<Arc<MeasurementSchema>>) -> Self {
+    /// A table without rows; `known` is what was settled about the measurement before. With `keeps_new`, each line with a name that is not
+    /// settled is to be kept.
+    pub fn new(measurement: String, known: Option<Arc<MeasurementSchema>>, keeps_new: bool) -> Self {
         let columns = known.iter().flat_map(|known| known.columns.iter().enumerate());
         let fields = columns.filter(|(_, column)| column.kind == ColumnKind::Field);
         Self {
@@ -106,6 +123,9 @@ impl OpenTable {
             fields: Vec::new(),
             field_columns: Vec::new(),
             columns: Vec::new(),
+            keeps_new,
+            new_series: HashSet::new(),
+            grown: 0,
             rows: RowsBuilder::default(),
             begun: 0,
             kept: KeptLines::default(),
@@ -117,6 +137,7 @@ impl OpenTable {
         let Self {
             tags, tags_of_series, ..
         } = self;
+        let keys = tags.keys();
         tags_of_series.clear();
         tags_of_series.extend(
             head.tags
@@ -124,11 +145,29 @@ impl OpenTable {
                 .map(|(key, value)| tags.number(&key.unescape(), &value.unescape())),
         );
         tags_of_series.sort_unstable();
-        self.series.number(tags_of_series)
+        let (keys, new_keys) = (tags.keys(), tags.keys() - keys);
+        let number = self.series.number(tags_of_series);
+        self.grown += CELL_BYTES * (keys + new_keys * self.series.len());
+        if self.keeps_new
+            && let Some(known) = &self.known
+            && head
+                .tags
+                .iter()
+                .any(|(key, _)| known.column_of(&key.unescape(), ColumnKind::Tag).is_none())
+        {
+            self.new_series.insert(number);
+        }
+        number
     }
 
-    /// Gives a new row the values of a line's fields, for [`OpenTable::finish_row`] to append. Gives whether one of them might
-    /// not fit the type that its column is yet to get.
+    /// Whether lines of a series are kept, because it has a tag that is no column yet.
+    #[inline]
+    pub fn keeps_series(&self, series: u32) -> bool {
+        !self.new_series.is_empty() && self.new_series.contains(&series)
+    }
+
+    /// Gives a new row the values of a line's fields, for [`OpenTable::finish_row`] to append. Gives whether the line is to be kept:
+    /// one of them might not fit the type that its column is yet to get, or there might be no place for it.
     ///
     /// # Errors
     /// Why the line can't be a row; then it left nothing behind.
@@ -144,7 +183,7 @@ impl OpenTable {
     #[inline(always)]
     fn give_values(&mut self, line: &Line<'_, '_>) -> Result<bool, NoRow> {
         self.begun += 1;
-        let mut risky = false;
+        let mut risky = self.keeps_new && self.known.is_none();
         for slot in line.slots() {
             let number = match self.keys.find(slot.key(line.raw()), slot.key_words()) {
                 Some(number) => number as usize,
@@ -180,7 +219,7 @@ impl OpenTable {
                     None => self.open_column(number, field, ty),
                 };
                 self.rows.push_value(column, bits, field.value);
-                Ok(at_risk(field.value))
+                Ok(self.keeps_new || at_risk(field.value))
             }
         }
     }
@@ -188,7 +227,7 @@ impl OpenTable {
     /// Appends the row that was begun. Gives the bytes it takes.
     #[inline]
     pub fn finish_row(&mut self, time: i64, series: u32, fields: usize) -> usize {
-        12 + 8 * fields + self.rows.finish_row(time, series, fields)
+        12 + 8 * fields + self.rows.finish_row(time, series, fields) + std::mem::take(&mut self.grown)
     }
 
     /// Keeps the line of the row that was begun, since one of its values may not fit the type that its column will get. Gives the
@@ -205,6 +244,10 @@ impl OpenTable {
         let column = self.add_column(&field.key.unescape(), ty, None);
         if let FieldColumn::Open(columns) = &mut self.field_columns[number] {
             columns[ty as usize] = Some(column);
+        }
+        if self.keeps_new && self.known.is_some() {
+            // Each of its lines is kept, so none may pass by.
+            return column;
         }
         self.fields[number].straight = self.fields[number].straight.or(match ty {
             ColumnType::Float => Some(Straight::all(Kind::Float, column)),
@@ -242,6 +285,7 @@ impl OpenTable {
     }
 
     fn add_column(&mut self, key: &str, ty: ColumnType, settled: Option<usize>) -> u32 {
+        self.grown += COLUMN_BYTES + 2 * key.len();
         self.columns.push(LocalColumn {
             key: key.to_owned(),
             ty,

@@ -27,6 +27,8 @@ pub struct RejectedLine {
     pub default_time: Option<i64>,
     /// The line as it was sent, without its end of line.
     pub line: Vec<u8>,
+    /// The bytes that it had, where it was too long to be held and `line` is but its beginning.
+    pub cut_from: Option<u64>,
 }
 
 /// How a reject is stored, one JSON object a line of `rejects/*.jsonl`.
@@ -74,6 +76,9 @@ pub struct RejectedText {
     /// The line in Base64 (RFC 4648, padded), where it is not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line_base64: Option<String>,
+    /// The bytes that the line had, where it was too long to be held and only its beginning is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_from: Option<u64>,
 }
 
 impl RejectedLine {
@@ -96,6 +101,7 @@ impl RejectedLine {
             default_time: self.default_time,
             line,
             line_base64,
+            cut_from: self.cut_from,
         };
         match &self.origin {
             Origin::Kafka {
@@ -174,6 +180,7 @@ impl RejectedText {
             precision: self.precision,
             default_time: self.default_time,
             line,
+            cut_from: self.cut_from,
         })
     }
 }
@@ -221,6 +228,7 @@ mod tests {
                     precision: Precision::Ms,
                     default_time: Some(7),
                     line: line.to_vec(),
+                    cut_from: Some(7_000_000_000),
                 };
                 let json = serde_json::to_string(&reject.to_text()).unwrap();
                 let text: RejectedText = serde_json::from_str(&json).unwrap();

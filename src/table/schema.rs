@@ -1,5 +1,7 @@
 //! What a measurement's columns are called, hold and mean.
 
+use std::collections::HashMap;
+
 use arrow::datatypes::DataType;
 
 /// The type of a field column. Tags are always strings.
@@ -105,6 +107,13 @@ impl MeasurementSchema {
                 ColumnOrigin::Learned => a.name.cmp(&b.name),
             })
         });
+    }
+
+    /// The numbers of all columns of a kind, by key.
+    pub fn places_of(&self, kind: ColumnKind) -> HashMap<&str, usize> {
+        let columns = self.columns.iter().enumerate();
+        let columns = columns.filter(|(_, column)| column.kind == kind);
+        columns.map(|(place, column)| (column.key.as_str(), place)).collect()
     }
 
     /// The number of the column that holds this tag or field key.

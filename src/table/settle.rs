@@ -12,6 +12,7 @@ use super::builder::Chunk;
 use super::collected::{Collected, CollectedTable, LocalColumn};
 use super::names::TakenNames;
 use super::reject::RejectedLine;
+use super::room::{Excess, NewColumns, Room, without_column};
 use super::schema::{Column, ColumnKind, ColumnOrigin, ColumnType, MeasurementSchema};
 use super::series::{SeriesPart, SeriesSet};
 use super::values::{int_as_float, shorten, uint_as_float};
@@ -55,19 +56,31 @@ pub struct Settled {
 pub fn settle(collected: Vec<Collected>) -> Settled {
     let mut settled = Settled::default();
     let mut by_name: BTreeMap<String, Vec<CollectedTable>> = BTreeMap::new();
+    let mut room = Room::default();
     for part in collected {
+        room = part.room;
         settled.lines += part.lines;
         settled.rejects.extend(part.rejects);
         for table in part.tables {
             by_name.entry(table.measurement.clone()).or_default().push(table);
         }
     }
+    let is_new = |tables: &[CollectedTable]| {
+        tables.iter().all(|table| table.known.is_none()) && tables.iter().any(CollectedTable::has_rows)
+    };
+    let new = by_name.iter().filter(|(_, tables)| is_new(tables));
+    let mut new = new.map(|(measurement, _)| measurement.clone()).collect();
+    let excess = room.without_place(&mut new);
     for (measurement, mut tables) in by_name {
+        if excess.contains(&measurement) {
+            settled.rejects.extend(tables.iter().flat_map(CollectedTable::rejected));
+            continue;
+        }
         let columns_before = tables
             .iter()
             .find_map(|table| table.known.as_ref())
             .map_or(0, |known| known.columns.len());
-        let (table, late) = settle_table(&measurement, &mut tables);
+        let (table, late) = settle_table(&measurement, &mut tables, room);
         settled.rejects.extend(late);
         // Types that were learned hold from now on, even if no line fitted all of them: the same lines give the same
         // rejects when they come again.
@@ -84,13 +97,23 @@ pub fn settle(collected: Vec<Collected>) -> Settled {
     settled
 }
 
-fn settle_table(measurement: &str, tables: &mut [CollectedTable]) -> (SettledTable, Vec<RejectedLine>) {
+fn settle_table(measurement: &str, tables: &mut [CollectedTable], room: Room) -> (SettledTable, Vec<RejectedLine>) {
     let known = tables.iter().find_map(|table| table.known.clone());
-    let types = learned_types(tables);
+    let admitted = admitted_columns(known.as_deref(), tables, room);
+    let types = match &admitted {
+        Some(admitted) => admitted.fields(),
+        None => learned_types(tables),
+    };
     let mut rejects = Vec::new();
     let removed: Vec<Vec<HashSet<usize>>> = tables
         .iter()
-        .map(|table| reject_misfits(measurement, table, &types, &mut rejects))
+        .map(|table| {
+            let excess = admitted.as_ref().map(|admitted| {
+                let excess = Excess::new(&table.columns, &table.tag_keys, known.as_deref(), admitted);
+                excess.rows_of_table(table)
+            });
+            reject_rows(measurement, table, excess, &types, &mut rejects)
+        })
         .collect();
     let used: Vec<Vec<bool>> = tables
         .iter()
@@ -98,7 +121,10 @@ fn settle_table(measurement: &str, tables: &mut [CollectedTable]) -> (SettledTab
         .map(|(table, removed)| used_series(table, removed))
         .collect();
 
-    let tags = tag_keys(tables, &used);
+    let tags = match &admitted {
+        Some(admitted) => admitted.tags(),
+        None => tag_keys(tables, &used),
+    };
     let schema = Arc::new(extend_schema(measurement, known.as_deref(), &tags, &types));
     let (series, ranks) = rank_series(&schema, tables, &used);
     let batches = tables
@@ -113,6 +139,23 @@ fn settle_table(measurement: &str, tables: &mut [CollectedTable]) -> (SettledTab
         batches,
     };
     (table, rejects)
+}
+
+/// The new columns that get a place, if not all of them do.
+fn admitted_columns(known: Option<&MeasurementSchema>, tables: &[CollectedTable], room: Room) -> Option<NewColumns> {
+    let there = known.map_or(0, |known| known.columns.len());
+    let most: usize = tables
+        .iter()
+        .map(|table| table.columns.len() + table.tag_keys.len())
+        .sum();
+    if there + most <= room.columns {
+        return None;
+    }
+    let mut new = NewColumns::default();
+    for table in tables {
+        new.add_all(&table.new_columns());
+    }
+    new.cut(known, room).then_some(new)
 }
 
 /// The type of each key that is not settled yet: the first present of float, int, uint, boolean, string.
@@ -144,17 +187,24 @@ pub(super) fn learn(types: &mut LearnedTypes, columns: &[LocalColumn], present: 
     }
 }
 
-/// Takes out the rows with a value that its column's type can't hold; for each chunk the places of such rows.
-fn reject_misfits(
+/// Takes out the rows with a column that gets no place (`excess`: by chunk), and those with a value that its column's type can't hold;
+/// for each chunk the places of such rows.
+fn reject_rows(
     measurement: &str,
     table: &CollectedTable,
+    excess: Option<Vec<HashSet<usize>>>,
     types: &LearnedTypes,
     rejects: &mut Vec<RejectedLine>,
 ) -> Vec<HashSet<usize>> {
-    let mut removed = vec![HashSet::new(); table.chunks.len()];
     let open = OpenColumns::new(measurement, &table.columns, types);
+    if excess.is_none() && open.columns.is_empty() {
+        return vec![HashSet::new(); table.chunks.len()];
+    }
+    let mut removed = excess.unwrap_or_else(|| vec![HashSet::new(); table.chunks.len()]);
     for ((chunk, row), reject) in table.kept.iter() {
-        if let Some(misfit) = open.misfit(&table.chunks[chunk], row) {
+        if removed[chunk].contains(&row) {
+            rejects.push(without_column(reject()));
+        } else if let Some(misfit) = open.misfit(&table.chunks[chunk], row) {
             rejects.push(misfit.reject(reject()));
             removed[chunk].insert(row);
         }
@@ -298,10 +348,12 @@ pub(super) fn extend_schema(
         ..MeasurementSchema::default()
     });
     let mut names = TakenNames::new(schema.columns.iter().map(|column| column.name.as_str()));
+    let there = [ColumnKind::Tag, ColumnKind::Field].map(|kind| known.map(|known| known.places_of(kind)));
     let new_tags = tags.iter().map(|key| (key, ColumnKind::Tag, ColumnType::String));
     let new_fields = fields.iter().map(|(key, ty)| (key, ColumnKind::Field, *ty));
     for (key, kind, ty) in new_tags.chain(new_fields) {
-        if schema.column_of(key, kind).is_none() {
+        let there = &there[usize::from(kind == ColumnKind::Field)];
+        if there.as_ref().is_none_or(|there| !there.contains_key(key.as_str())) {
             schema.columns.push(Column {
                 name: names.take(key, kind),
                 key: key.clone(),
@@ -322,11 +374,8 @@ fn rank_series(
     tables: &[CollectedTable],
     used: &[Vec<bool>],
 ) -> (SeriesSet, Vec<Vec<u32>>) {
-    let tag_columns: Vec<&Column> = schema
-        .columns
-        .iter()
-        .filter(|column| column.kind == ColumnKind::Tag)
-        .collect();
+    // Tags are the first columns.
+    let tag_columns = schema.places_of(ColumnKind::Tag);
     let parts: Vec<SeriesPart<'_>> = tables
         .iter()
         .zip(used)
@@ -334,7 +383,7 @@ fn rank_series(
             let place: Vec<Option<usize>> = table
                 .tag_keys
                 .iter()
-                .map(|key| tag_columns.iter().position(|column| column.key == *key))
+                .map(|key| tag_columns.get(key.as_str()).copied())
                 .collect();
             let mut values = vec![Vec::new(); tag_columns.len()];
             for (place, tag_values) in place.iter().zip(&table.tag_values) {
@@ -391,9 +440,10 @@ fn settle_rows(
 
 /// The place of each local column in the schema. Every field that has a value got one.
 pub(super) fn places(schema: &MeasurementSchema, columns: &[LocalColumn]) -> Vec<Option<usize>> {
+    let places = schema.places_of(ColumnKind::Field);
     columns
         .iter()
-        .map(|column| schema.column_of(&column.key, ColumnKind::Field))
+        .map(|column| places.get(column.key.as_str()).copied())
         .collect()
 }
 

@@ -61,6 +61,11 @@ impl TagNumbers {
         (key_number, self.values[index].number(value, || value.to_owned()))
     }
 
+    /// How many keys there are.
+    pub(super) fn keys(&self) -> usize {
+        self.keys.things.len()
+    }
+
     /// The keys, and for each its values, by number.
     pub(super) fn finish(self) -> (Vec<String>, Vec<Vec<String>>) {
         let values = self.values.into_iter().map(|values| values.things).collect();
@@ -76,6 +81,11 @@ impl SeriesNumbers {
     /// The number of a series.
     pub(super) fn number(&mut self, tags: &[(u32, u32)]) -> u32 {
         self.0.number(tags, || tags.to_vec())
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.things.len()
     }
 
     /// The series by number.

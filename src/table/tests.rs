@@ -8,7 +8,7 @@ use arrow::datatypes::{Float64Type, Int64Type};
 use proptest::prelude::*;
 
 use super::settle::{Settled, settle};
-use super::{CollectSettings, Collector, RejectedLine, SettledTable};
+use super::{CollectSettings, Collector, RejectedLine, Room, SettledTable};
 use crate::format::{TimeRange, TimeUnit};
 use crate::lineproto::{Instructions, Limits, Precision, Reason};
 use crate::source::Origin;
@@ -26,6 +26,7 @@ fn settings(known: &[&MeasurementSchema]) -> CollectSettings {
         time_unit: TimeUnit::Ns,
         measurement_fits: |name| name.len() < 20,
         pruned: Arc::default(),
+        room: Room::default(),
         schemas: Arc::new(
             known
                 .iter()

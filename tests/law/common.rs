@@ -7,7 +7,7 @@ use diurnal::console::Console;
 use diurnal::format::Formats;
 use diurnal::lineproto::Precision;
 use diurnal::order::{LEAF_CELLS, LeafSize};
-use diurnal::settings::{IngestSettings, MaxRejects, Memory};
+use diurnal::settings::{IngestSettings, InputLimits, MaxRejects, Memory};
 use diurnal::store::Requested;
 use proptest::prelude::*;
 
@@ -114,6 +114,7 @@ pub fn settings(archive: &Path, schemas: &Path, formats: Formats, timezone: &str
         commit_every: u64::MAX,
         default_time: None,
         dry_run: false,
+        limits: InputLimits::default(),
     }
 }
 

@@ -12,10 +12,17 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::folder::Folder;
-use super::wait_for;
+use super::{long, wait_for};
 
 /// No run of a test takes longer; one that does hangs, and is killed and reported.
 const RUN_LIMIT: Duration = Duration::from_secs(240);
+
+/// The same with `DIURNAL_TEST_LONG=1`.
+const LONG_RUN_LIMIT: Duration = Duration::from_secs(1_800);
+
+fn run_limit() -> Duration {
+    if long() { LONG_RUN_LIMIT } else { RUN_LIMIT }
+}
 
 /// Pause between two looks at a running process.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -203,13 +210,27 @@ impl Running {
         self.wait()
     }
 
+    /// Waits for the end; gives the most memory that was resident too, in bytes (`VmHWM`, proc_pid_status(5)).
+    pub fn wait_measured(mut self) -> (Ran, u64) {
+        let status = format!("/proc/{}/status", self.pid());
+        let mut peak = 0;
+        while !self.has_ended() && self.started.elapsed() < run_limit() {
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+            peak = peak.max(kib.unwrap_or(0) << 10);
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        (self.wait(), peak)
+    }
+
     /// Waits for the end.
     pub fn wait(mut self) -> Ran {
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
                 break status;
             }
-            if self.started.elapsed() > RUN_LIMIT {
+            if self.started.elapsed() > run_limit() {
                 let _ = self.child.kill();
                 let _ = self.child.wait();
                 let log = text_of(&self.stderr);

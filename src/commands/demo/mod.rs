@@ -15,7 +15,7 @@ use crate::encode::ParquetDay;
 use crate::error::{Error, Result};
 use crate::lineproto::Precision;
 use crate::report::{RunReport, bytes, escaped, grouped, table};
-use crate::settings::{IngestSettings, MaxRejects, Memory};
+use crate::settings::{IngestSettings, InputLimits, MaxRejects, Memory};
 use crate::simulate::{Simulation, out_of_order, points};
 use crate::source::kafka::KafkaSettings;
 use crate::store::record::SourceRange;
@@ -178,6 +178,7 @@ fn archive_topic(console: Console, archive: &Path, brokers: String) -> Result<Ru
         commit_every: u64::MAX,
         default_time: None,
         dry_run: false,
+        limits: InputLimits::default(),
     };
     // The story tells of the reject itself.
     let silent = Console { muted: true, ..console };

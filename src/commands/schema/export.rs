@@ -58,7 +58,9 @@ pub(super) fn export(console: Console, folder: &Path, wanted: Option<&str>, outp
             output.display()
         ));
     } else if !console.json {
-        exported.iter().for_each(|schema| console.print(&schema.toml));
+        exported
+            .iter()
+            .for_each(|schema| console.print_file(schema.toml.as_bytes()));
     }
     if console.json {
         console.print_json(&ExportReport {

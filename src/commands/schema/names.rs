@@ -70,14 +70,21 @@ fn settable(found: Found<'_>) -> Result<Found<'_>> {
     }
 }
 
+/// Measurements that the error lists.
+const SHOWN_NAMES: usize = 20;
+
 /// The error for a measurement that the archive does not have.
 pub fn no_measurement<'a>(typed: &str, names: impl ExactSizeIterator<Item = &'a String> + Clone) -> Error {
     let hint = match (names.len(), nearest(typed, names.clone().map(String::as_str))) {
         (0, _) => "it has none yet".to_owned(),
         (_, Some(name)) => format!("did you mean {}?", escaped(name)),
         _ => {
-            let names: Vec<String> = names.map(|name| escaped(name)).collect();
-            format!("it has {}", names.join(", "))
+            let more = match names.len().saturating_sub(SHOWN_NAMES) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let names: Vec<String> = names.take(SHOWN_NAMES).map(|name| escaped(name)).collect();
+            format!("it has {}{more}", names.join(", "))
         }
     };
     Error::usage(escaped(typed), "is no measurement of this archive").hint(hint)

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::format::Formats;
 use crate::lineproto::Precision;
 use crate::order::{LEAF_CELLS, LeafSize};
-use crate::settings::{IngestSettings, MaxRejects, Memory, MergeSettings, PruneSettings};
+use crate::settings::{IngestSettings, InputLimits, MaxRejects, Memory, MergeSettings, PruneSettings};
 use crate::source::{Origin, StopFlag};
 use crate::store::Requested;
 use crate::store::disk::{Disk, RealDisk};
@@ -82,6 +82,7 @@ fn archiver(disk: Arc<dyn Disk>, archive: std::path::PathBuf, room: Room) -> Res
         commit_every: u64::MAX,
         default_time: None,
         dry_run: false,
+        limits: InputLimits::default(),
     };
     Ok(Archiver::open_on(disk, "import", settings, SILENT)?.with_leaf_size(LEAF_SIZE))
 }

@@ -1,5 +1,6 @@
 //! The bytes of a block: Arrow's IPC streams of one batch each, for rows and series; kept lines as rejects are stored.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int64Array, RecordBatch, StringArray, UInt32Array};
@@ -61,16 +62,17 @@ pub(super) fn append_series<'a>(
     to: &mut SpillWriter,
 ) -> Result<Option<SpillPiece>> {
     let len = series.len();
-    let mut tags: Vec<TagColumn> = tag_values.iter().map(|values| TagColumn::new(values)).collect();
+    // Those that occur only: a producer may have made any number of keys.
+    let mut tags: BTreeMap<u32, TagColumn> = BTreeMap::new();
     for (number, tag_set) in series.enumerate() {
         for &(key, value) in tag_set {
-            tags[key as usize].push(number, value);
+            let tag = tags.entry(key);
+            tag.or_insert_with(|| TagColumn::new(&tag_values[key as usize]))
+                .push(number, value);
         }
     }
     let columns: Vec<(String, ArrayRef)> = tags
         .into_iter()
-        .enumerate()
-        .filter(|(_, tag)| !tag.keys.is_empty())
         .map(|(key, tag)| (key.to_string(), tag.finish(len)))
         .collect();
     match columns.is_empty() {

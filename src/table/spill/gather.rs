@@ -5,6 +5,7 @@ use crate::calendar::Zone;
 use crate::error::{Error, Result};
 use crate::source::Origin;
 use crate::store::SpillSpace;
+use crate::table::room::SeenNames;
 use crate::table::{Collected, Collector};
 
 /// Where a collector spills to, and when.
@@ -29,6 +30,7 @@ pub struct Gatherer {
     left: Collected,
     left_bytes: usize,
     spilled: Vec<SpilledTable>,
+    seen: SeenNames,
     failed: Option<Error>,
 }
 
@@ -39,13 +41,15 @@ pub struct Gathered {
     pub collected: Collected,
     /// What is on disk.
     pub spilled: Vec<SpilledTable>,
+    /// What was noted of its names.
+    pub seen: SeenNames,
 }
 
 impl From<Collected> for Gathered {
     fn from(collected: Collected) -> Self {
         Self {
             collected,
-            spilled: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -59,17 +63,32 @@ impl Gatherer {
             left: Collected::default(),
             left_bytes: 0,
             spilled: Vec::new(),
+            seen: SeenNames::default(),
             failed: None,
         }
     }
 
     /// [`Collector::push`]. What can't be spilled ends the taking of lines: [`Gatherer::is_failed`], and [`Gatherer::finish`] says why.
     pub fn push(&mut self, payload: &[u8], default_time: Option<i64>, origin: impl Fn(usize) -> Origin) {
-        if self.failed.is_some() {
-            return;
+        let mut at = 0;
+        while self.failed.is_none() && at < payload.len() {
+            let most_bytes = self.settings.most_bytes;
+            let rest = &payload[at..];
+            at += self
+                .collector
+                .push_up_to(most_bytes, rest, default_time, |byte| origin(at + byte));
+            self.spill_what_is_too_much();
         }
-        self.collector.push(payload, default_time, origin);
-        if self.collector.bytes() > self.settings.most_bytes {
+    }
+
+    /// [`Collector::push_long_line`].
+    pub fn push_long_line(&mut self, start: &[u8], bytes: u64, default_time: Option<i64>, origin: Origin) {
+        self.collector.push_long_line(start, bytes, default_time, origin);
+        self.spill_what_is_too_much();
+    }
+
+    fn spill_what_is_too_much(&mut self) {
+        if self.failed.is_none() && self.collector.bytes() > self.settings.most_bytes {
             self.failed = self.spill().err();
         }
     }
@@ -79,9 +98,9 @@ impl Gatherer {
         self.left.lines + self.collector.lines()
     }
 
-    /// Bytes of memory held that can't be spilled: rejects.
+    /// Bytes of memory held that can't be spilled: rejects, and what is to be known of rows on disk.
     pub fn lasting_bytes(&self) -> usize {
-        self.left_bytes
+        self.left_bytes + self.seen.bytes()
     }
 
     /// Whether a disk ended the taking of lines.
@@ -101,12 +120,14 @@ impl Gatherer {
             collector,
             mut left,
             spilled,
+            seen,
             ..
         } = self;
         left.add(collector.finish());
         Ok(Gathered {
             collected: left,
             spilled,
+            seen,
         })
     }
 
@@ -118,7 +139,8 @@ impl Gatherer {
             block_bytes,
             ..
         } = &self.settings;
-        let tables = spill(&mut collected, space, *zone, *block_bytes)?;
+        let tables = spill(&mut collected, &mut self.seen, space, *zone, *block_bytes)?;
+        self.left_bytes += tables.iter().map(SpilledTable::bytes).sum::<usize>();
         self.spilled.extend(tables);
         self.left_bytes += collected.rejects.iter().map(Collected::bytes_of).sum::<usize>();
         self.left.add(collected);

@@ -18,6 +18,7 @@ pub use self::load::SpilledDay;
 pub use self::settle::{SettledSpill, settle_spilled};
 
 use super::collected::{Collected, CollectedTable, LocalColumn};
+use super::room::SeenNames;
 use super::schema::MeasurementSchema;
 use crate::calendar::{Day, Zone};
 use crate::error::Result;
@@ -59,12 +60,34 @@ struct Block {
     removed: HashSet<usize>,
 }
 
-/// Writes what a collector holds to disk, and leaves its rejects and counts.
+impl SpilledTable {
+    /// Bytes of memory that it takes while its rows are on disk.
+    fn bytes(&self) -> usize {
+        let keys = self.columns.iter().map(|column| &column.key).chain(&self.tag_keys);
+        let keys: usize = keys.map(|key| size_of::<LocalColumn>() + key.capacity()).sum();
+        let mut last: Option<&Block> = None;
+        let mut numbers = 0;
+        for block in &self.blocks {
+            // Neighbours mostly share theirs.
+            if last.is_none_or(|last| !Arc::ptr_eq(&last.columns, &block.columns)) {
+                numbers += block.columns.len();
+            }
+            if last.is_none_or(|last| !Arc::ptr_eq(&last.tags, &block.tags)) {
+                numbers += block.tags.len();
+            }
+            last = Some(block);
+        }
+        size_of::<Self>() + keys + self.blocks.len() * size_of::<Block>() + numbers * size_of::<u32>()
+    }
+}
+
+/// Writes what a collector holds to disk, and leaves its rejects and counts. `seen` is what was noted of the names that it spilled before.
 ///
 /// # Errors
 /// The disk's.
 pub fn spill(
     collected: &mut Collected,
+    seen: &mut SeenNames,
     space: &SpillSpace,
     zone: Zone,
     block_bytes: usize,
@@ -74,5 +97,9 @@ pub fn spill(
         // Of lines that were rejected: what they were seen with settles nothing.
         return Ok(Vec::new());
     }
+    let tables = match collected.room.is_bounded() {
+        true => seen.reject(tables, collected.room, &mut collected.rejects),
+        false => tables.into_iter().map(|table| (table, Vec::new())).collect(),
+    };
     write::spill_tables(tables, space, zone, block_bytes)
 }

@@ -7,8 +7,10 @@ use arrow::array::Array;
 
 use super::{Block, SpilledTable};
 use crate::error::Result;
+use crate::table::builder::Chunk;
 use crate::table::reject::RejectedLine;
-use crate::table::schema::MeasurementSchema;
+use crate::table::room::{Excess, NewColumns, Room, SeenColumns, SeenNames, without_column, without_measurement};
+use crate::table::schema::{ColumnKind, MeasurementSchema};
 use crate::table::settle::{LearnedTypes, OpenColumns, extend_schema, learn, places};
 
 /// All spilled rows of one measurement in a commit.
@@ -29,19 +31,48 @@ pub(super) struct Run {
     pub tags: Vec<Option<usize>>,
 }
 
-/// Settles what was spilled for a commit, by measurement, ascending; and gives the lines that turned out not to fit.
+/// Settles what was spilled for a commit, by measurement, ascending; and gives the lines that turned out not to fit. `seen` is what each
+/// collector noted of the names that it spilled.
 ///
 /// # Errors
 /// Blocks that can't be read again.
-pub fn settle_spilled(spilled: Vec<SpilledTable>) -> Result<(Vec<SettledSpill>, Vec<RejectedLine>)> {
+pub fn settle_spilled(
+    spilled: Vec<SpilledTable>,
+    room: Room,
+    mut seen: Vec<SeenNames>,
+) -> Result<(Vec<SettledSpill>, Vec<RejectedLine>)> {
     let mut by_name: BTreeMap<String, Vec<SpilledTable>> = BTreeMap::new();
     for table in spilled {
         by_name.entry(table.measurement.clone()).or_default().push(table);
     }
     let mut rejects = Vec::new();
     let mut settled = Vec::new();
+    // A line that was rejected for a column counts too, though it is on disk no more.
+    let is_new = |measurement: &str, tables: &[SpilledTable]| {
+        let has_rows = tables.iter().any(|table| !table.blocks.is_empty());
+        let had_rows = seen.iter().any(|seen| seen.has(measurement));
+        tables.iter().all(|table| table.known.is_none()) && (has_rows || had_rows)
+    };
+    let new = by_name
+        .iter()
+        .filter(|(measurement, tables)| is_new(measurement, tables));
+    let mut new = new.map(|(measurement, _)| measurement.clone()).collect();
+    let excess = room.without_place(&mut new);
     for (measurement, tables) in by_name {
-        settled.extend(settle_table(&measurement, tables, &mut rejects)?);
+        let seen: Vec<SeenColumns> = seen.iter_mut().filter_map(|seen| seen.take(&measurement)).collect();
+        if excess.contains(&measurement) {
+            let of_seen = seen.into_iter().flat_map(|seen| seen.rejects);
+            rejects.extend(of_seen.map(without_measurement));
+            for table in &tables {
+                for kept in table.blocks.iter().filter_map(|block| block.kept) {
+                    rejects.extend(table.kept(kept)?.into_iter().map(|(_, line)| without_measurement(line)));
+                }
+            }
+            continue;
+        }
+        let columns: Vec<&NewColumns> = seen.iter().map(|seen| &seen.columns).collect();
+        settled.extend(settle_table(&measurement, tables, room, &columns, &mut rejects)?);
+        rejects.extend(seen.into_iter().flat_map(|seen| seen.rejects));
     }
     Ok((settled, rejects))
 }
@@ -49,17 +80,28 @@ pub fn settle_spilled(spilled: Vec<SpilledTable>) -> Result<(Vec<SettledSpill>, 
 fn settle_table(
     measurement: &str,
     mut tables: Vec<SpilledTable>,
+    room: Room,
+    seen: &[&NewColumns],
     rejects: &mut Vec<RejectedLine>,
 ) -> Result<Option<SettledSpill>> {
     let known = tables.iter().find_map(|table| table.known.clone());
+    let admitted = admitted_columns(known.as_deref(), &tables, room, seen);
     let mut types = LearnedTypes::new();
-    for table in &tables {
-        let present = table.blocks.iter().flat_map(|block| block.columns.iter().copied());
-        learn(&mut types, &table.columns, present.collect());
-    }
     let mut tags = BTreeSet::new();
+    match &admitted {
+        Some(admitted) => (types, tags) = (admitted.fields(), admitted.tags()),
+        None => {
+            for table in &tables {
+                let present = table.blocks.iter().flat_map(|block| block.columns.iter().copied());
+                learn(&mut types, &table.columns, present.collect());
+            }
+        }
+    }
     for table in &mut tables {
-        reject_misfits(measurement, table, &types, rejects)?;
+        let excess = admitted
+            .as_ref()
+            .map(|admitted| Excess::new(&table.columns, &table.tag_keys, known.as_deref(), admitted));
+        reject_rows(measurement, table, &excess.unwrap_or_default(), &types, rejects)?;
         let present: BTreeSet<u32> = table
             .blocks
             .iter()
@@ -72,12 +114,13 @@ fn settle_table(
     if !learned && tables.iter().all(|table| table.blocks.is_empty()) {
         return Ok(None);
     }
+    let of_tags = schema.places_of(ColumnKind::Tag);
     let run = |table: SpilledTable| Run {
         fields: places(&schema, &table.columns),
         tags: table
             .tag_keys
             .iter()
-            .map(|key| schema.column_of(key, crate::table::schema::ColumnKind::Tag))
+            .map(|key| of_tags.get(key.as_str()).copied())
             .collect(),
         table,
     };
@@ -85,22 +128,66 @@ fn settle_table(
     Ok(Some(SettledSpill { schema, runs }))
 }
 
-/// Takes out the rows with a value that its column's type can't hold, and blocks of which no row is left.
-fn reject_misfits(
+/// The new columns that get a place, if not all of them do.
+fn admitted_columns(
+    known: Option<&MeasurementSchema>,
+    tables: &[SpilledTable],
+    room: Room,
+    seen: &[&NewColumns],
+) -> Option<NewColumns> {
+    let there = known.map_or(0, |known| known.columns.len());
+    let most: usize = tables
+        .iter()
+        .map(|table| table.columns.len() + table.tag_keys.len())
+        .sum();
+    if seen.is_empty() && there + most <= room.columns {
+        return None;
+    }
+    let mut new = NewColumns::default();
+    for seen in seen {
+        new.add_all(seen);
+    }
+    for table in tables {
+        let columns: BTreeSet<u32> = table
+            .blocks
+            .iter()
+            .flat_map(|block| block.columns.iter().copied())
+            .collect();
+        let tags: BTreeSet<u32> = table
+            .blocks
+            .iter()
+            .flat_map(|block| block.tags.iter().copied())
+            .collect();
+        new.add_fields(&table.columns, columns);
+        new.add_tags(&table.tag_keys, tags, known);
+    }
+    new.cut(known, room).then_some(new)
+}
+
+/// Takes out the rows with a column that gets no place, those with a value that its column's type can't hold, and blocks of which no row is
+/// left.
+fn reject_rows(
     measurement: &str,
     table: &mut SpilledTable,
+    excess: &Excess,
     types: &LearnedTypes,
     rejects: &mut Vec<RejectedLine>,
 ) -> Result<()> {
     let mut blocks = std::mem::take(&mut table.blocks);
     let open = OpenColumns::new(measurement, &table.columns, types);
     for block in &mut blocks {
-        let Some(kept) = block.kept.filter(|_| open.is_any_of(&block.columns)) else {
+        let may_be = open.is_any_of(&block.columns) || excess.is_any_of(&block.columns, &block.tags);
+        let Some(kept) = block.kept.filter(|_| may_be) else {
             continue;
         };
         let chunk = table.rows(block)?;
+        let mut without_place = excess.rows_of(&chunk);
+        without_place.extend(rows_with_tag(table, block, &chunk, excess)?);
         for (row, line) in table.kept(kept)? {
-            if let Some(misfit) = open.misfit(&chunk, row) {
+            if without_place.contains(&row) {
+                rejects.push(without_column(line));
+                block.removed.insert(row);
+            } else if let Some(misfit) = open.misfit(&chunk, row) {
                 rejects.push(misfit.reject(line));
                 block.removed.insert(row);
             }
@@ -120,6 +207,23 @@ fn reject_misfits(
     blocks.retain(|block| block.removed.len() < block.rows);
     table.blocks = blocks;
     Ok(())
+}
+
+/// The rows of a block whose series has a tag that gets no place.
+fn rows_with_tag(table: &SpilledTable, block: &Block, chunk: &Chunk, excess: &Excess) -> Result<Vec<usize>> {
+    let Some(piece) = block.series.filter(|_| excess.has_tag(block.tags.iter().copied())) else {
+        return Ok(Vec::new());
+    };
+    let all = table.series(piece)?;
+    let tags: Vec<_> = all
+        .tags
+        .iter()
+        .filter(|(key, _)| excess.has_tag(std::iter::once(*key)))
+        .map(|(_, values)| values)
+        .collect();
+    let has = |series: u32| tags.iter().any(|values| values.is_valid(series as usize));
+    let rows = chunk.series.iter().enumerate();
+    Ok(rows.filter(|(_, series)| has(**series)).map(|(row, _)| row).collect())
 }
 
 /// The tag keys that some series of a block have.

@@ -1,5 +1,6 @@
 //! Collected rows -> blocks on disk: sorted by time, cut at days and at a size that is read at once.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, new_null_array};
@@ -17,17 +18,17 @@ use crate::table::reject::RejectedText;
 /// Series up to which a table is written once for all blocks of a run; else each block has those of its rows.
 const SHARED_SERIES: usize = 4_096;
 
-/// Writes the rows of all tables into one file.
+/// Writes the rows of all tables into one file, but for those that were taken out: their places, by chunk.
 pub(super) fn spill_tables(
-    tables: Vec<CollectedTable>,
+    tables: Vec<(CollectedTable, Vec<HashSet<usize>>)>,
     space: &SpillSpace,
     zone: Zone,
     block_bytes: usize,
 ) -> Result<Vec<SpilledTable>> {
     let mut file = space.file()?;
     let mut written = Vec::with_capacity(tables.len());
-    for table in tables {
-        let blocks = Sorted::new(&table, block_bytes).write(zone, &mut file)?;
+    for (table, removed) in tables {
+        let blocks = Sorted::new(&table, &removed, block_bytes).write(zone, &mut file)?;
         written.push((table.measurement, table.known, table.tag_keys, table.columns, blocks));
     }
     let file = Arc::new(file.finish()?);
@@ -66,7 +67,7 @@ struct Shared {
 }
 
 impl<'a> Sorted<'a> {
-    fn new(table: &'a CollectedTable, block_bytes: usize) -> Self {
+    fn new(table: &'a CollectedTable, removed: &[HashSet<usize>], block_bytes: usize) -> Self {
         let mut places: Vec<Place> = Vec::with_capacity(table.chunks.iter().map(|chunk| chunk.times.len()).sum());
         for (number, chunk) in (0..).zip(&table.chunks) {
             let place = |(row, &time)| Place {
@@ -74,7 +75,11 @@ impl<'a> Sorted<'a> {
                 chunk: number,
                 row,
             };
-            places.extend((0..).zip(&chunk.times).map(place));
+            let rows = (0..).zip(&chunk.times).map(place);
+            match removed.get(number as usize).filter(|removed| !removed.is_empty()) {
+                Some(removed) => places.extend(rows.filter(|place| !removed.contains(&(place.row as usize)))),
+                None => places.extend(rows),
+            }
         }
         places.sort_unstable();
         let arrays = table.chunks.iter().flat_map(|chunk| &chunk.columns);

@@ -9,7 +9,7 @@ use diurnal::lineproto::{Instructions, Limits};
 use diurnal::source::Origin;
 use diurnal::table::schema::MeasurementSchema;
 use diurnal::table::settle::{Settled as Found, settle};
-use diurnal::table::{CollectSettings, Collector, SettledTable, schema_file};
+use diurnal::table::{CollectSettings, Collector, Room, SettledTable, schema_file};
 
 use super::input::{Choices, Message, commits, shown};
 use super::model::{Model, Reject, Settings, Settled, Table};
@@ -101,6 +101,7 @@ pub fn check(input: &[u8]) {
         for (number, (commit, expected)) in commits.iter().zip(&expected).enumerate() {
             let collect = CollectSettings {
                 pruned: Arc::default(),
+                room: Room::default(),
                 precision: settings.precision,
                 limits: settings.limits,
                 instructions,

@@ -15,7 +15,7 @@ use diurnal::encode::{CsvDay, ParquetDay};
 use diurnal::format::{Formats, TimeRange, TimeUnit};
 use diurnal::lineproto::{Limits, whole_lines};
 use diurnal::order::LeafSize;
-use diurnal::settings::{IngestSettings, MaxRejects, Memory};
+use diurnal::settings::{IngestSettings, InputLimits, MaxRejects, Memory};
 use diurnal::store::settings::DEFAULT_TIME_RANGE;
 use diurnal::store::{Archive, Requested};
 use diurnal::table::schema::MeasurementSchema;
@@ -236,6 +236,10 @@ impl Import<'_> {
             commit_every: u64::MAX,
             default_time: self.settings.default_time,
             dry_run: false,
+            limits: InputLimits {
+                line: self.settings.limits,
+                ..InputLimits::default()
+            },
         }
     }
 

@@ -185,7 +185,7 @@ fn a_prune_that_is_killed_is_completed_by_the_next_run_or_never_happened() {
         ("commit-removed", true),
         ("commit-removed:2", true),
         ("commit-folder-synced", true),
-        ("commit-manifest-removed", true),
+        ("commit-staging-emptied", true),
         ("commit-staging-removed", true),
     ] {
         let folder = archive();

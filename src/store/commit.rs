@@ -63,22 +63,16 @@ impl Staging {
         failpoint::reach("commit-record-synced");
         shared.committed(commit, end);
 
-        settle(
-            &*shared.disk,
-            &shared.layout,
-            self.id,
-            &changes,
-            &folders,
-            &COMMIT_STEPS,
-        )
-        .and_then(|()| shared.sync_folder(&shared.layout.staging()))
-        .inspect_err(|_| shared.end_run("the commit before was not completed"))
-        .map_err(|error| {
-            error.hint(format_args!(
-                "commit {} stands; the next run completes it, so just run again",
-                self.id
-            ))
-        })?;
+        settle(&*shared.disk, &shared.layout, &changes, &folders, &COMMIT_STEPS)
+            .and_then(|()| self.remove_folder())
+            .and_then(|()| shared.sync_folder(&shared.layout.staging()))
+            .inspect_err(|_| shared.end_run("the commit before was not completed"))
+            .map_err(|error| {
+                error.hint(format_args!(
+                    "commit {} stands; the next run completes it, so just run again",
+                    self.id
+                ))
+            })?;
         failpoint::reach("commit-done");
         Ok(())
     }
@@ -155,6 +149,17 @@ impl Staging {
         self.shared.synced(&path, file.sync())?;
         failpoint::reach("commit-manifest-synced");
         Ok(manifest)
+    }
+
+    /// Removes the staging folder, whose files are all in place; `staging/` is to be synced then.
+    fn remove_folder(&self) -> Result<()> {
+        let (disk, folder) = (&*self.shared.disk, self.folder());
+        recovery::empty(disk, folder)?;
+        failpoint::reach("commit-staging-emptied");
+        disk.remove_folder(folder)
+            .map_err(|error| Error::io(folder, "remove the staging folder", &error))?;
+        failpoint::reach("commit-staging-removed");
+        Ok(())
     }
 
     /// Where the record goes: behind the last one, or into another segment.
@@ -260,9 +265,6 @@ pub(super) struct Steps {
     pub renamed: &'static str,
     pub removed: &'static str,
     pub folder_synced: &'static str,
-    pub manifest_removed: &'static str,
-    pub staging_emptied: &'static str,
-    pub staging_removed: &'static str,
 }
 
 const COMMIT_STEPS: Steps = Steps {
@@ -270,9 +272,6 @@ const COMMIT_STEPS: Steps = Steps {
     renamed: "commit-renamed",
     removed: "commit-removed",
     folder_synced: "commit-folder-synced",
-    manifest_removed: "commit-manifest-removed",
-    staging_emptied: "commit-staging-emptied",
-    staging_removed: "commit-staging-removed",
 };
 
 fn moves(layout: &Layout, manifest: &Manifest) -> Vec<Move> {
@@ -300,12 +299,11 @@ fn make_folders(disk: &dyn Disk, layout: &Layout, folders: &BTreeSet<PathBuf>) -
     Ok(())
 }
 
-/// Everything behind the commit point: renames and removals, made durable in every folder of the commit, before their only
-/// other trace, the staging folder, goes.
+/// What the record of a commit says, done: renames and removals, made durable in every folder of the commit, before their only
+/// other trace, the staging folder, may go.
 pub(super) fn settle(
     disk: &dyn Disk,
     layout: &Layout,
-    id: u64,
     changes: &Changes,
     folders: &BTreeSet<PathBuf>,
     steps: &Steps,
@@ -332,5 +330,5 @@ pub(super) fn settle(
             .map_err(|error| Error::io(folder, "make it durable (fsync)", &error))?;
         failpoint::reach(steps.folder_synced);
     }
-    recovery::remove_staging(disk, layout, id, steps)
+    Ok(())
 }

@@ -25,9 +25,6 @@ const RECOVERY_STEPS: Steps = Steps {
     renamed: "recovery-renamed",
     removed: "recovery-removed",
     folder_synced: "recovery-folder-synced",
-    manifest_removed: "recovery-manifest-removed",
-    staging_emptied: "recovery-staging-emptied",
-    staging_removed: "recovery-staging-removed",
 };
 
 /// What was found and put right when an archive was opened.
@@ -62,9 +59,10 @@ pub(super) fn recover(disk: &dyn Disk, layout: &Layout, loaded: &Loaded) -> Resu
                 .iter()
                 .map(|target| layout.folder_of(target.path())),
         );
-        commit::settle(disk, layout, last.id, changes, &folders, &RECOVERY_STEPS)?;
+        commit::settle(disk, layout, changes, &folders, &RECOVERY_STEPS)?;
     }
-    let discarded = discard_all(disk, layout)?;
+    // With them the folder of a commit that is complete now.
+    let discarded = discard_all(disk, layout)? - usize::from(unfinished.is_some());
     failpoint::reach("recovery-done");
     Ok(Recovery {
         completed: unfinished.map(|(last, _)| last.id),
@@ -169,26 +167,7 @@ fn sync_folder(disk: &dyn Disk, folder: &Path) -> Result<()> {
         .map_err(|error| Error::io(folder, "make it durable (fsync)", &error))
 }
 
-/// Removes a staging folder whose files are all in place; `staging/` is to be synced then.
-pub(super) fn remove_staging(disk: &dyn Disk, layout: &Layout, id: u64, steps: &Steps) -> Result<()> {
-    let folder = layout.staging_of(id);
-    // The manifest first: without it the folder is debris to everyone.
-    let path = manifest::path(layout, id);
-    match disk.remove_file(&path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Error::io(&path, "remove the manifest", &error)),
-    }
-    failpoint::reach(steps.manifest_removed);
-    empty(disk, &folder)?;
-    failpoint::reach(steps.staging_emptied);
-    disk.remove_folder(&folder)
-        .map_err(|error| Error::io(&folder, "remove the staging folder", &error))?;
-    failpoint::reach(steps.staging_removed);
-    Ok(())
-}
-
-/// Removes everything in `staging/`: what is there now belongs to no commit.
+/// Removes everything in `staging/`: what is there now belongs to no commit, or to one that is complete. How many entries.
 fn discard_all(disk: &dyn Disk, layout: &Layout) -> Result<usize> {
     let staging = layout.staging();
     let names = disk
@@ -221,7 +200,8 @@ pub(super) fn discard(disk: &dyn Disk, path: &Path) -> Result<()> {
     }
 }
 
-fn empty(disk: &dyn Disk, folder: &Path) -> Result<()> {
+/// Removes everything in a folder.
+pub(super) fn empty(disk: &dyn Disk, folder: &Path) -> Result<()> {
     let names = disk
         .list(folder)
         .map_err(|error| Error::io(folder, "list the folder", &error))?;

@@ -261,6 +261,8 @@ fn every_reason_of_the_parser_is_in_the_table_or_is_a_limit() {
             TimeNotWholeMicrosecond,
             NameTooLong,
             DayPruned,
+            TooManyMeasurements,
+            TooManyColumns,
         ];
         let covered = TABLE.iter().any(|&(_, _, covered, _)| covered == reason);
         assert_eq!(covered, !elsewhere.contains(&reason), "{}", reason.as_str());

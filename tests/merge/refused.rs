@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use diurnal::encode::ENCODER_VERSION;
+
 use super::verified;
 use crate::support::digest::all_files;
 use crate::support::folder::Folder;
@@ -165,7 +167,7 @@ fn days_of_another_encoder_are_encoded_again_and_a_later_format_is_refused() {
     diurnal(&folder, "import").arg("lines.lp").run().expect_code(0);
     let expected = all_files(&folder.archive());
     change_last_commit(&folder, |commit| {
-        let changed = commit.replace(r#""encoder":1"#, r#""encoder":0"#);
+        let changed = commit.replace(&format!(r#""encoder":{ENCODER_VERSION}"#), r#""encoder":0"#);
         assert_ne!(changed, commit);
         changed
     });

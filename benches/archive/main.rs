@@ -9,7 +9,7 @@
 //! `DIURNAL_BENCH_BROKERS=host:port` takes a real Kafka, which is where the ratios mean something: the embedded broker keeps few lines and
 //! works in the benchmark's own process. `DIURNAL_BENCH_LINES=N` (2,000,000; embedded 60,000), `DIURNAL_BENCH_RUNS=N` (5),
 //! `DIURNAL_BENCH_JSON=FILE` writes all figures. `DIURNAL_BENCH_SCALE=1` shows instead how both formats scale: over threads,
-//! partitions, and half, twice and eight times the lines. `DIURNAL_BENCH_FILL=1` only fills the topic, for `benches/peers/run.sh`.
+//! partitions, and half, twice and eight times the lines (`=2`: over lines only). `DIURNAL_BENCH_FILL=1` only fills the topic, for `benches/peers/run.sh`.
 
 #[path = "../process.rs"]
 #[allow(dead_code)]
@@ -34,6 +34,8 @@ use self::topic::Broker;
 const PARTITIONS: i32 = 5;
 /// Clients of the floor.
 const CLIENTS: usize = 2;
+/// More than any run needs.
+const AMPLE: &str = "16GiB";
 
 fn number(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();
@@ -253,21 +255,15 @@ fn scale(broker: &Broker, lines: u64, runs: u64) {
             took.peak >> 20
         );
     };
-    for threads in ["1", "2", "4"] {
-        show(
-            format!("{lines} lines, {PARTITIONS} partitions, {threads} threads"),
-            lines,
-            PARTITIONS,
-            &["--threads", threads],
-        );
-    }
-    for partitions in [1, 2, 20] {
-        show(
-            format!("{lines} lines, {partitions} partitions"),
-            lines,
-            partitions,
-            &[],
-        );
+    if number("DIURNAL_BENCH_SCALE", 1) == 1 {
+        for threads in ["1", "2", "4"] {
+            let name = format!("{lines} lines, {PARTITIONS} partitions, {threads} threads");
+            show(name, lines, PARTITIONS, &["--threads", threads]);
+        }
+        for partitions in [1, 2, 20] {
+            let name = format!("{lines} lines, {partitions} partitions");
+            show(name, lines, partitions, &[]);
+        }
     }
     for times in [1, 4, 16] {
         let lines = lines / 2 * times;
@@ -278,6 +274,9 @@ fn scale(broker: &Broker, lines: u64, runs: u64) {
             &[],
         );
     }
+    // What is more than the default holds goes to disk on the way, which costs by itself.
+    let name = format!("{} lines, --memory {AMPLE}", lines * 8);
+    show(name, lines * 8, PARTITIONS, &["--memory", AMPLE]);
 }
 
 /// Bytes of an archive's files of a format.

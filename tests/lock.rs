@@ -55,3 +55,21 @@ fn verify_and_status_read_while_a_run_holds_the_lock() {
     run.resume();
     run.wait().expect_code(0);
 }
+
+#[test]
+fn a_second_machine_is_told_who_holds_the_archive() {
+    let folder = Folder::new();
+    folder.write("lines.txt", lines::file_of(&lines::telegraf(1, 100)));
+    diurnal(&folder, "import").arg("lines.txt").run().expect_code(0);
+    // As a run on another machine leaves it on a file system that both have.
+    let path = folder.archive().join("_diurnal/lock");
+    let held = std::fs::File::create(&path).expect("a lock can be opened");
+    held.lock().expect("nobody has it");
+    std::fs::write(&path, "4711 metrics-2.example.org").expect("a lock can be written");
+    let second = diurnal(&folder, "import").arg("lines.txt").run();
+    second
+        .expect_code(4)
+        .expect_said("process 4711 on metrics-2.example.org");
+    drop(held);
+    diurnal(&folder, "import").arg("lines.txt").run().expect_code(0);
+}

@@ -6,6 +6,7 @@
 mod backup;
 mod crash;
 mod demo;
+mod disks;
 mod dry_run;
 mod fuzz;
 mod harness;

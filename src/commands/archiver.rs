@@ -8,6 +8,7 @@ use super::balance::{check_lines, check_offsets};
 use super::commit_rows::{CommitRows, Commitment};
 use super::day_file::{DayContext, LeafCounts};
 use super::prune::pruned_days;
+use super::room::warn_of_room;
 use super::small_files::{load_schemas, stage_rejects, stage_schema};
 use super::stored_rejects::{Driven, OnRecord, is_read_first, kind_of, went_in};
 use crate::calendar::Zone;
@@ -386,7 +387,10 @@ impl Archiver {
             leaf_size: self.leaf_size,
             memory: self.settings.memory.merging(rows.are_held()),
         };
-        let written = rows.write(context, staging, &state)?;
+        let console = self.console;
+        let written = rows.write(context, staging, &state, |bytes| {
+            warn_of_room(console, &self.store, bytes)
+        })?;
         for day in &written {
             counts.points += day.counts.points;
             counts.folded += day.counts.folded;

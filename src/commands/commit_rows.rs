@@ -106,15 +106,24 @@ impl CommitRows {
         matches!(self, Self::Held(_))
     }
 
-    /// Merges them into their days and stages the files.
+    /// Merges them into their days and stages the files. `told` gets, before the first one, the bytes of those that the days have now.
     ///
     /// # Errors
     /// Files that are not as the ledger says; rows that can't be read from disk again; the disk's.
-    pub fn write(&self, context: DayContext<'_>, staging: &Staging, state: &State) -> Result<Vec<WrittenEntry>> {
+    pub fn write(
+        &self,
+        context: DayContext<'_>,
+        staging: &Staging,
+        state: &State,
+        told: impl FnOnce(u64),
+    ) -> Result<Vec<WrittenEntry>> {
+        let entry = |work: &Work<'_>| {
+            let key = (work.rows.schema().measurement.clone(), work.day.to_string());
+            state.days.get(&key)
+        };
         let most = context.memory / rayon::current_num_threads();
         let write = |work: &Work<'_>, memory: usize| {
-            let key = (work.rows.schema().measurement.clone(), work.day.to_string());
-            let before = state.days.get(&key);
+            let before = entry(work);
             let context = DayContext {
                 formats: kept_formats(context.formats, before),
                 memory,
@@ -123,7 +132,11 @@ impl CommitRows {
             write_day(context, staging, work.day, &work.rows, before)
         };
         // Small days are written side by side, which hides the waiting for the disk; one that fills the memory, by itself on all threads.
-        let (small, large): (Vec<_>, Vec<_>) = self.work(context)?.into_iter().partition(|work| work.bytes <= most);
+        let all = self.work(context)?;
+        let before = all.iter().filter_map(entry);
+        let files = before.flat_map(|day| [&day.parquet, &day.csv]).flatten();
+        told(files.map(|file| file.bytes).sum());
+        let (small, large): (Vec<_>, Vec<_>) = all.into_iter().partition(|work| work.bytes <= most);
         let mut written: Vec<WrittenEntry> = small.par_iter().map(|work| write(work, most)).collect::<Result<_>>()?;
         for work in &large {
             written.push(write(work, context.memory)?);

@@ -11,6 +11,7 @@ mod import;
 mod merge;
 mod prune;
 mod rejects;
+mod room;
 mod schema;
 mod small_files;
 mod status;

@@ -13,6 +13,7 @@ use super::paths::Layout;
 use super::record::Commit;
 use super::segments;
 use super::settings::ArchiveSettings;
+use super::staging::real_folder;
 use super::state::State;
 use crate::error::{Error, Result};
 
@@ -121,6 +122,17 @@ impl Archive {
             return staged.clone();
         }
         self.layout.target(target)
+    }
+
+    /// What a link inside the archive leads to is none of it, whatever the ledger says: for those who copy what they read.
+    ///
+    /// # Errors
+    /// A folder with files on record is a symbolic link, or none.
+    pub fn refuse_links(&self) -> Result<()> {
+        let of_files = self.state.paths().map(|path| self.layout.folder_of(path));
+        let folders: BTreeSet<PathBuf> = of_files.chain([self.layout.private()]).collect();
+        let mut folders = folders.iter();
+        folders.try_for_each(|folder| real_folder(&*self.disk, folder).map(drop))
     }
 
     /// Hands over every commit in order, from the first to the last that this archive knows.

@@ -147,6 +147,7 @@ impl Backup {
         let mut before = None;
         for _ in 0..PASSES {
             let archive = Archive::read_on(self.disk.clone(), &self.source)?;
+            archive.refuse_links()?;
             let Some(findings) = self.pass(&archive, &mut done, stop)? else {
                 return Ok(Copied::Stopped);
             };

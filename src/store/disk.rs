@@ -44,6 +44,11 @@ pub trait DiskFile: Write + Send {
 pub trait Disk: fmt::Debug + Send + Sync {
     /// What `path` is; a symbolic link is not followed.
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;
+    /// Bytes that may still be written to the file system of a folder, those included that are kept for root. `None` where it does not
+    /// say, or where a file may take less room than it has bytes.
+    fn free_bytes(&self, _folder: &Path) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
     /// The names in a folder, sorted.
     fn list(&self, folder: &Path) -> io::Result<Vec<OsString>>;
     /// A whole file.
@@ -104,6 +109,17 @@ impl Disk for RealDisk {
             bytes: found.len(),
             device: found.dev(),
         })
+    }
+
+    #[cfg(target_os = "linux")]
+    fn free_bytes(&self, folder: &Path) -> io::Result<Option<u64>> {
+        use rustix::fs::{FsWord, statfs, statvfs};
+        // ext2 to ext4, XFS and tmpfs (statfs(2)): others may compress, or pass on what they are told by yet others.
+        const TAKE_EVERY_BYTE: [FsWord; 3] = [0xef53, 0x5846_5342, 0x0102_1994];
+        let found = statvfs(folder)?;
+        // A tmpfs without a limit has no blocks at all.
+        let tells = found.f_blocks > 0 && TAKE_EVERY_BYTE.contains(&statfs(folder)?.f_type);
+        Ok(tells.then(|| found.f_bfree.saturating_mul(found.f_frsize)))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {

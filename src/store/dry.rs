@@ -200,6 +200,10 @@ impl Disk for ReadOnlyDisk {
         self.0.metadata(path)
     }
 
+    fn free_bytes(&self, folder: &Path) -> io::Result<Option<u64>> {
+        self.0.free_bytes(folder)
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
         self.0.list(folder)
     }

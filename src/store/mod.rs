@@ -21,6 +21,7 @@ mod read_ranges;
 pub mod record;
 mod recorded;
 mod recovery;
+mod room;
 mod segments;
 pub mod settings;
 mod spill;

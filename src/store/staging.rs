@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Shared;
-use super::disk::{Disk, DiskFile, Kind};
+use super::disk::{Disk, DiskFile, Kind, Metadata};
 use super::failpoint;
 use super::manifest::Removal;
 use super::paths::{self, Layout};
@@ -23,16 +24,18 @@ pub struct Staging {
     pub(super) shared: Arc<Shared>,
     pub(super) id: u64,
     pub(super) command: String,
-    files: Arc<StagedFiles>,
+    pub(super) files: Arc<StagedFiles>,
     /// Set once the ledger may name these files: from then on only the ledger decides what becomes of them.
     pub(super) keep: bool,
 }
 
 /// What was staged so far.
 #[derive(Debug)]
-struct StagedFiles {
+pub(super) struct StagedFiles {
     folder: PathBuf,
     slots: Mutex<Slots>,
+    /// Bytes of those that are not whole yet.
+    pub(super) begun: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +76,13 @@ pub struct StagedFile {
 }
 
 impl StagedFiles {
+    /// Bytes of all files, whole or not.
+    fn bytes(&self) -> u64 {
+        let slots = self.slots();
+        let whole = slots.by_target.values().filter_map(|slot| slot.written.as_ref());
+        whole.map(|written| written.bytes).sum::<u64>() + self.begun.load(Ordering::Relaxed)
+    }
+
     fn slots(&self) -> MutexGuard<'_, Slots> {
         // A panic elsewhere ends the run without a commit; these maps are whole after each statement.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
@@ -95,6 +105,7 @@ impl Staging {
         let files = Arc::new(StagedFiles {
             folder,
             slots: Mutex::default(),
+            begun: AtomicU64::new(0),
         });
         Ok(Self {
             shared,
@@ -252,16 +263,19 @@ impl StagedFile {
         &self.path
     }
 
+    fn with_room(&self, error: io::Error) -> io::Error {
+        self.shared.with_room(error, self.files.bytes())
+    }
+
     /// Writes what is buffered and makes the file durable.
     ///
     /// # Errors
     /// The disk's. After a failed fsync the run ends: no other commit can be made from this store.
     pub fn finish(mut self) -> Result<Written> {
-        self.output
-            .flush()
+        self.flush()
             .map_err(|error| Error::io(&self.path, "write a staged file", &error))?;
         failpoint::reach("stage-file-written");
-        let synced = self.output.get_mut().sync();
+        let synced = self.output.get_mut().sync().map_err(|error| self.with_room(error));
         self.shared.synced(&self.path, synced)?;
         failpoint::reach("stage-file-synced");
         let written = Written {
@@ -275,22 +289,24 @@ impl StagedFile {
             slot.written = Some(written.clone());
         }
         self.finished = true;
+        self.files.begun.fetch_sub(self.position, Ordering::Relaxed);
         Ok(written)
     }
 }
 
 impl Write for StagedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = self.output.write(bytes)?;
+        let taken = self.output.write(bytes).map_err(|error| self.with_room(error))?;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&bytes[..taken]);
         }
         self.position += taken as u64;
+        self.files.begun.fetch_add(taken as u64, Ordering::Relaxed);
         Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.output.flush()
+        self.output.flush().map_err(|error| self.with_room(error))
     }
 }
 
@@ -299,6 +315,7 @@ impl Drop for StagedFile {
         if !self.finished {
             // What stays behind is in no manifest, and goes with the folder.
             let _ = self.shared.disk.remove_file(&self.path);
+            self.files.begun.fetch_sub(self.position, Ordering::Relaxed);
             self.files.slots().by_target.remove(&self.target);
         }
     }
@@ -326,22 +343,9 @@ fn check_devices(shared: &Shared) -> Result<()> {
 
 /// A folder is absent, or a real one on the staging folder's file system.
 pub(super) fn check_folder(disk: &dyn Disk, layout: &Layout, folder: &Path) -> Result<()> {
-    let found = match disk.metadata(folder) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::io(folder, "look at the folder", &error)),
+    let Some(found) = real_folder(disk, folder)? else {
+        return Ok(());
     };
-    match found.kind {
-        Kind::Folder => {}
-        Kind::Symlink => {
-            return Err(Error::new(
-                folder.display(),
-                "is a symbolic link, which diurnal does not follow inside an archive",
-            )
-            .hint("put the folder itself there; the whole archive may be a link"));
-        }
-        Kind::File | Kind::Other => return Err(Error::new(folder.display(), "is not a folder")),
-    }
     let staging = layout.staging();
     let device = disk
         .metadata(&staging)
@@ -358,6 +362,24 @@ pub(super) fn check_folder(disk: &dyn Disk, layout: &Layout, folder: &Path) -> R
         .hint("keep the whole archive on one file system"));
     }
     Ok(())
+}
+
+/// A folder inside an archive, if it is there: no symbolic link, which could lead anywhere.
+pub(super) fn real_folder(disk: &dyn Disk, folder: &Path) -> Result<Option<Metadata>> {
+    let found = match disk.metadata(folder) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io(folder, "look at the folder", &error)),
+    };
+    match found.kind {
+        Kind::Folder => Ok(Some(found)),
+        Kind::Symlink => Err(Error::new(
+            folder.display(),
+            "is a symbolic link, which diurnal does not follow inside an archive",
+        )
+        .hint("put the folder itself there; the whole archive may be a link")),
+        Kind::File | Kind::Other => Err(Error::new(folder.display(), "is not a folder")),
+    }
 }
 
 /// What a commit replaces must be what the ledger says: else the new file would lack rows that only the old one has.

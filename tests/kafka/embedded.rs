@@ -93,3 +93,21 @@ fn a_bad_line_is_kept_byte_for_byte_and_its_neighbours_are_archived() {
         .collect();
     assert_eq!(rejects.len(), 1, "{rejects:?}");
 }
+
+#[test]
+fn two_archives_of_one_topic_each_get_every_point_though_they_share_a_group() {
+    let broker = Embedded::start();
+    broker.create_topic("t", 3);
+    let batch =
+        |range: std::ops::Range<i64>| -> Vec<_> { range.map(|n| Record::new((n % 3) as i32, point(n))).collect() };
+    broker.send("t", &batch(0..300));
+    let (one, other) = (Folder::new(), Folder::new());
+    assert_eq!(archive(&one, &broker).report(0)["points"], 300);
+    broker.send("t", &batch(300..500));
+    // The group's offsets are those of the first archive by now, and both runs go on at the same time.
+    let runs = [&one, &other].map(|folder| archive(folder, &broker).arg("--json").start());
+    let points = runs.map(|run| run.wait().expect_code(0).json()["points"].as_i64());
+    assert_eq!(points, [Some(200), Some(500)]);
+    assert_eq!(day_files(&one.archive()), day_files(&other.archive()));
+    println!("2 archives of 500 points each: lost 0, doubled 0");
+}

@@ -83,6 +83,40 @@ impl Diurnal {
         self
     }
 
+    /// Runs it by these words instead, which name the program and what it is given before ours: `setpriv ... diurnal import`.
+    pub fn through<A: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = A>) -> Self {
+        let mut words = words.into_iter();
+        let first = words.next().expect("a program");
+        let mut command = Command::new(first);
+        command
+            .args(words)
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(folder) = self.command.get_current_dir() {
+            command.current_dir(folder);
+        }
+        self.command = command;
+        self
+    }
+
+    /// Runs it as somebody to whom permissions apply: root may do anything.
+    pub fn unprivileged(self) -> Self {
+        match rustix::process::geteuid().is_root() {
+            true => {
+                let without = "-dac_override,-dac_read_search";
+                let bounding = format!("--bounding-set={without}");
+                self.through(["setpriv", &bounding, &format!("--inh-caps={without}"), "--"])
+            }
+            false => self,
+        }
+    }
+
     /// The run waits at this step until [`Running::resume`].
     pub fn pause_at(self, step: &str) -> Self {
         let gate = self.gate.clone();

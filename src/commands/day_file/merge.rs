@@ -191,6 +191,7 @@ impl<'a> Merge<'a> {
             Some(writer) => writer,
             None => {
                 let Job { context, staging, .. } = self.job;
+                super::room::ensure_room(self.job)?;
                 let mut writer = DayWriter::new(context, staging, self.job.columns.schema(), self.job.day)?;
                 for leaf in self.waiting.drain(..) {
                     writer.copy(self.job.kept(), leaf)?;

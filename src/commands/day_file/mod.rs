@@ -7,6 +7,7 @@ mod merge;
 mod new_rows;
 mod plan;
 mod recorded;
+mod room;
 mod writer;
 
 use std::path::PathBuf;

@@ -29,7 +29,8 @@ impl Other {
     /// Reads the ledger and the columns of the archive in `path`.
     ///
     /// # Errors
-    /// There is no archive; it has a later format; its ledger or a schema file is damaged.
+    /// There is no archive; it has a later format; its ledger or a schema file is damaged; one of its folders is a
+    /// symbolic link.
     pub fn read(path: &Path) -> Result<Self> {
         if !path.join(paths::PRIVATE).is_dir() {
             return Err(Error::usage(path.display(), "there is no archive here")
@@ -38,6 +39,7 @@ impl Other {
         let mut looks = 1;
         loop {
             let archive = Archive::read(path)?;
+            archive.refuse_links()?;
             match load_schemas(archive.state(), &|target| archive.locate(target)) {
                 // A run may have replaced a file just now; what is still wrong without one is damage.
                 Err(_) if looks < LOOKS && archive.has_moved_on()? => looks += 1,

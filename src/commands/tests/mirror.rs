@@ -120,6 +120,10 @@ impl Disk for MirrorDisk {
         self.sim.metadata(path)
     }
 
+    fn free_bytes(&self, folder: &Path) -> io::Result<Option<u64>> {
+        self.sim.free_bytes(folder)
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
         self.sim.list(folder)
     }

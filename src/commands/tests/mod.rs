@@ -4,6 +4,7 @@
 //! reads of day files by their path is not among them.
 
 mod mirror;
+mod room;
 mod trials;
 
 use std::sync::Arc;

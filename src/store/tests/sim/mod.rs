@@ -131,6 +131,14 @@ impl SimDisk {
         self.world().mounted = Some(folder.into());
     }
 
+    /// From now on all files together may have so many bytes, `None` for as many as they like; `tells`: who asks is told how many of
+    /// them are free.
+    pub fn limit(&self, bytes: Option<u64>, tells: bool) {
+        let mut world = self.world();
+        world.room = bytes;
+        world.tells_room = tells;
+    }
+
     /// Removes a file behind the store's back.
     pub fn take(&self, path: &str) -> Vec<u8> {
         let mut world = self.world();
@@ -177,6 +185,12 @@ impl Disk for SimDisk {
             _ => 1,
         };
         Ok(Metadata { kind, bytes, device })
+    }
+
+    fn free_bytes(&self, _: &Path) -> io::Result<Option<u64>> {
+        // No operation: its failure is as good as no answer.
+        let world = self.world();
+        Ok(world.free().filter(|_| world.tells_room))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {

@@ -40,6 +40,10 @@ pub struct World {
     pub log: Vec<String>,
     /// A folder on another file system.
     pub mounted: Option<PathBuf>,
+    /// Bytes that all files may have together.
+    pub room: Option<u64>,
+    /// Whether it says how many of them are free.
+    pub tells_room: bool,
 }
 
 impl Pending {
@@ -121,6 +125,8 @@ impl World {
             trouble: Trouble::Nothing,
             log: Vec::new(),
             mounted: None,
+            room: None,
+            tells_room: false,
         }
     }
 
@@ -133,6 +139,8 @@ impl World {
             trouble: Trouble::Nothing,
             log: Vec::new(),
             mounted: self.mounted.clone(),
+            room: self.room,
+            tells_room: self.tells_room,
         }
     }
 
@@ -179,6 +187,8 @@ impl World {
             trouble: Trouble::Nothing,
             log: Vec::new(),
             mounted: None,
+            room: None,
+            tells_room: false,
         }
     }
 
@@ -249,11 +259,25 @@ impl World {
         Ok(())
     }
 
+    /// Bytes that may still be written, where there is a limit.
+    pub fn free(&self) -> Option<u64> {
+        let bytes = |id: &Id| match &self.nodes[*id] {
+            Node::File(content) => content.data.len() as u64,
+            Node::Folder => 0,
+        };
+        let taken = |room: u64| room.saturating_sub(self.names.values().map(bytes).sum());
+        self.room.map(taken)
+    }
+
     pub fn write(&mut self, id: Id, path: &Path, bytes: &[u8]) -> io::Result<usize> {
         match self.begin("write", path) {
             Ok(true) => {
                 let is_short = self.trouble == Trouble::Short(self.log.len() - 1);
                 let taken = if is_short { bytes.len().div_ceil(2) } else { bytes.len() };
+                let taken = self.free().map_or(taken, |free| taken.min(free as usize));
+                if taken == 0 && !bytes.is_empty() {
+                    return Err(ErrorKind::StorageFull.into());
+                }
                 let content = self.content(id);
                 content.data.extend_from_slice(&bytes[..taken]);
                 content.lost = false;

@@ -1,7 +1,7 @@
 //! Much of everything: what a producer sends may cost time in proportion to its bytes and disk, but no memory beyond `--memory`.
 //!
 //! Each test runs a fixed share of what `DIURNAL_TEST_LONG=1` runs: a million of each, ten million series, lines of 80 MB, bombs of
-//! gigabytes. Figures are printed; `--nocapture` shows them.
+//! a gigabyte. Figures are printed; `--nocapture` shows them.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -267,7 +267,7 @@ fn the_longest_line_is_archived_and_one_more_byte_is_a_reject_whatever_ends_it()
 
 #[test]
 fn compressed_files_that_explode_take_no_more_memory_than_others() {
-    let bytes = number(100 << 20, 3 << 30);
+    let bytes = number(100 << 20, 1 << 30);
     let line = |number: u64| format!("m v=2i {}000000000\n", FIRST_S + 1 + number);
     let same: String = (0..10_000).map(line).collect();
     let pieces: [(&str, &[u8], i32); 3] = [

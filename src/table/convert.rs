@@ -19,8 +19,8 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
 
+use super::open_columns::show;
 use super::schema::ColumnType;
-use super::settle::show;
 use super::values::{int_as_float, shorten, uint_as_float};
 
 /// A value that a column of another type can't hold.

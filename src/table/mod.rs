@@ -12,6 +12,7 @@ mod field_keys;
 mod heads;
 mod kept;
 mod names;
+mod open_columns;
 mod open_table;
 mod pruned;
 mod reject;

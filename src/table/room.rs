@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::builder::Chunk;
 use super::collected::{Collected, CollectedTable, LocalColumn};
+use super::open_columns::LearnedTypes;
 use super::reject::RejectedLine;
 use super::schema::{ColumnKind, ColumnType, MeasurementSchema};
-use super::settle::LearnedTypes;
 use crate::lineproto::Reason;
 
 /// Measurements of an archive at most, unless `--max-measurements` says otherwise. Each makes two files a day: many more are no metrics
@@ -52,6 +52,25 @@ impl Room {
         let first = new.iter().nth(self.measurements).cloned();
         first.map_or_else(BTreeSet::new, |first| new.split_off(&first))
     }
+
+    /// The new columns that get a place, if not all of them do. `most` is how many there may be, where that is known: if they all fit,
+    /// `new` is not looked at.
+    pub(super) fn admitted(
+        self,
+        known: Option<&MeasurementSchema>,
+        most: Option<usize>,
+        new: impl IntoIterator<Item = NewColumns>,
+    ) -> Option<NewColumns> {
+        let there = known.map_or(0, |known| known.columns.len());
+        if most.is_some_and(|most| there + most <= self.columns) {
+            return None;
+        }
+        let mut all = NewColumns::default();
+        for new in new {
+            all.add_all(&new);
+        }
+        all.cut(self.columns.saturating_sub(there)).then_some(all)
+    }
 }
 
 /// The new columns of one measurement that lines of a commit have, tags first, then fields, each bytewise; a field's type is the first of
@@ -65,7 +84,7 @@ pub(super) struct NewColumns {
 }
 
 impl NewColumns {
-    pub(super) fn add(&mut self, key: &str, kind: ColumnKind, ty: ColumnType) {
+    fn add(&mut self, key: &str, kind: ColumnKind, ty: ColumnType) {
         let seen = self.columns.entry((kind, key.to_owned())).or_insert(ty);
         *seen = ty.min(*seen);
     }
@@ -92,7 +111,7 @@ impl NewColumns {
         }
     }
 
-    pub(super) fn add_all(&mut self, other: &Self) {
+    fn add_all(&mut self, other: &Self) {
         for ((kind, key), ty) in &other.columns {
             self.add(key, *kind, *ty);
         }
@@ -100,10 +119,7 @@ impl NewColumns {
     }
 
     /// Takes the places away from those that are too many. Gives whether there were any.
-    pub(super) fn cut(&mut self, known: Option<&MeasurementSchema>, room: Room) -> bool {
-        let places = room
-            .columns
-            .saturating_sub(known.map_or(0, |known| known.columns.len()));
+    fn cut(&mut self, places: usize) -> bool {
         while self.columns.len() > places {
             self.columns.pop_last();
             self.is_cut = true;
@@ -218,6 +234,11 @@ impl CollectedTable {
         self.kept.iter().map(|(_, line)| without_measurement(line()))
     }
 
+    /// How many of its columns may be new.
+    pub(super) fn most_new_columns(&self) -> usize {
+        self.columns.len() + self.tag_keys.len()
+    }
+
     /// The new columns that its rows have.
     pub(super) fn new_columns(&self) -> NewColumns {
         let mut new = NewColumns::default();
@@ -284,18 +305,13 @@ impl SeenNames {
 
     fn reject_rows(&mut self, table: &CollectedTable, room: Room) -> Vec<HashSet<usize>> {
         let known = table.known.as_deref();
-        let there = known.map_or(0, |known| known.columns.len());
         let seen = self.columns.get_mut(&table.measurement);
-        if seen.is_none() && there + table.columns.len() + table.tag_keys.len() <= room.columns {
+        let before = seen.as_ref().map(|seen| seen.columns.clone());
+        let most = before.is_none().then(|| table.most_new_columns());
+        let new = std::iter::once_with(|| table.new_columns()).chain(before);
+        let Some(new) = room.admitted(known, most, new) else {
             return Vec::new();
-        }
-        let mut new = table.new_columns();
-        if let Some(seen) = &seen {
-            new.add_all(&seen.columns);
-        }
-        if !new.cut(known, room) {
-            return Vec::new();
-        }
+        };
         let removed = Excess::new(&table.columns, &table.tag_keys, known, &new).rows_of_table(table);
         let seen = match seen {
             Some(seen) => seen,

@@ -4,18 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
 use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::{Float64Type, Int64Type, UInt64Type};
 
-use super::builder::Chunk;
 use super::collected::{Collected, CollectedTable, LocalColumn};
 use super::names::TakenNames;
+use super::open_columns::{LearnedTypes, OpenColumns, learn};
 use super::reject::RejectedLine;
-use super::room::{Excess, NewColumns, Room, without_column};
+use super::room::{Excess, Room, without_column};
 use super::schema::{Column, ColumnKind, ColumnOrigin, ColumnType, MeasurementSchema};
 use super::series::{SeriesPart, SeriesSet};
-use super::values::{int_as_float, shorten, uint_as_float};
 
 /// Rows of one measurement in settled columns; in the order they came, not sorted yet.
 #[derive(Clone, Debug)]
@@ -99,7 +98,9 @@ pub fn settle(collected: Vec<Collected>) -> Settled {
 
 fn settle_table(measurement: &str, tables: &mut [CollectedTable], room: Room) -> (SettledTable, Vec<RejectedLine>) {
     let known = tables.iter().find_map(|table| table.known.clone());
-    let admitted = admitted_columns(known.as_deref(), tables, room);
+    let most = tables.iter().map(CollectedTable::most_new_columns).sum();
+    let new = tables.iter().map(CollectedTable::new_columns);
+    let admitted = room.admitted(known.as_deref(), Some(most), new);
     let types = match &admitted {
         Some(admitted) => admitted.fields(),
         None => learned_types(tables),
@@ -141,23 +142,6 @@ fn settle_table(measurement: &str, tables: &mut [CollectedTable], room: Room) ->
     (table, rejects)
 }
 
-/// The new columns that get a place, if not all of them do.
-fn admitted_columns(known: Option<&MeasurementSchema>, tables: &[CollectedTable], room: Room) -> Option<NewColumns> {
-    let there = known.map_or(0, |known| known.columns.len());
-    let most: usize = tables
-        .iter()
-        .map(|table| table.columns.len() + table.tag_keys.len())
-        .sum();
-    if there + most <= room.columns {
-        return None;
-    }
-    let mut new = NewColumns::default();
-    for table in tables {
-        new.add_all(&table.new_columns());
-    }
-    new.cut(known, room).then_some(new)
-}
-
 /// The type of each key that is not settled yet: the first present of float, int, uint, boolean, string.
 ///
 /// Lines that are rejected for another column count as well: what the commit saw settles its columns, so that lines that come
@@ -172,21 +156,6 @@ fn learned_types(tables: &[CollectedTable]) -> LearnedTypes {
     types
 }
 
-/// By key.
-pub(super) type LearnedTypes = BTreeMap<String, ColumnType>;
-
-/// Learns the types of the columns that occur.
-pub(super) fn learn(types: &mut LearnedTypes, columns: &[LocalColumn], present: BTreeSet<u32>) {
-    let present = present.into_iter().map(|number| &columns[number as usize]);
-    for column in present.filter(|column| column.settled.is_none()) {
-        // `ColumnType` is declared in the order of precedence.
-        types
-            .entry(column.key.clone())
-            .and_modify(|ty| *ty = (*ty).min(column.ty))
-            .or_insert(column.ty);
-    }
-}
-
 /// Takes out the rows with a column that gets no place (`excess`: by chunk), and those with a value that its column's type can't hold;
 /// for each chunk the places of such rows.
 fn reject_rows(
@@ -197,7 +166,7 @@ fn reject_rows(
     rejects: &mut Vec<RejectedLine>,
 ) -> Vec<HashSet<usize>> {
     let open = OpenColumns::new(measurement, &table.columns, types);
-    if excess.is_none() && open.columns.is_empty() {
+    if excess.is_none() && open.is_empty() {
         return vec![HashSet::new(); table.chunks.len()];
     }
     let mut removed = excess.unwrap_or_else(|| vec![HashSet::new(); table.chunks.len()]);
@@ -210,104 +179,6 @@ fn reject_rows(
         }
     }
     removed
-}
-
-/// The columns whose values may not fit the type that was learned for their key.
-pub(super) struct OpenColumns<'a> {
-    measurement: &'a str,
-    columns: Vec<(u32, &'a LocalColumn, ColumnType)>,
-}
-
-impl<'a> OpenColumns<'a> {
-    pub(super) fn new(measurement: &'a str, columns: &'a [LocalColumn], types: &LearnedTypes) -> Self {
-        let mut open: Vec<(u32, &LocalColumn, ColumnType)> = (0..)
-            .zip(columns)
-            .filter(|(_, column)| column.settled.is_none())
-            .filter_map(|(number, column)| Some((number, column, *types.get(&column.key)?)))
-            .filter(|(_, column, ty)| column.ty != *ty)
-            .collect();
-        // Of several misfits of a line the first by key is named, whichever column this collector saw first.
-        open.sort_by(|(_, a, _), (_, b, _)| a.key.cmp(&b.key));
-        Self {
-            measurement,
-            columns: open,
-        }
-    }
-
-    /// Whether one of them is among these.
-    pub(super) fn is_any_of(&self, present: &[u32]) -> bool {
-        self.columns
-            .iter()
-            .any(|(number, ..)| present.binary_search(number).is_ok())
-    }
-
-    /// What of a row does not fit.
-    pub(super) fn misfit(&self, chunk: &Chunk, row: usize) -> Option<LateMisfit> {
-        self.columns.iter().find_map(|(number, column, ty)| {
-            let array = chunk.column(*number)?;
-            if array.is_null(row) || fits(array, row, *ty) {
-                return None;
-            }
-            let (measurement, key) = (self.measurement, &column.key);
-            let text = shorten(&show(array, row));
-            Some(LateMisfit {
-                detail: format!("{measurement}.{key} is {ty}, the line has the {} {text}", column.ty),
-                place: (measurement.to_owned(), key.clone()),
-            })
-        })
-    }
-}
-
-/// A value that turned out not to fit.
-pub(super) struct LateMisfit {
-    detail: String,
-    place: (String, String),
-}
-
-impl LateMisfit {
-    /// The reject that its line becomes.
-    pub(super) fn reject(self, line: RejectedLine) -> RejectedLine {
-        RejectedLine {
-            detail: Some(self.detail),
-            place: Some(self.place),
-            ..line
-        }
-    }
-}
-
-/// A value as messages show it: an integer with the letter that line protocol has for its type.
-pub(super) fn show(array: &ArrayRef, row: usize) -> String {
-    if let Some(v) = array.as_any().downcast_ref::<Int64Array>() {
-        format!("{}i", v.value(row))
-    } else if let Some(v) = array.as_any().downcast_ref::<UInt64Array>() {
-        format!("{}u", v.value(row))
-    } else if let Some(v) = array.as_any().downcast_ref::<BooleanArray>() {
-        v.value(row).to_string()
-    } else if let Some(v) = array.as_any().downcast_ref::<StringArray>() {
-        format!("{:?}", v.value(row))
-    } else {
-        array.as_primitive::<Float64Type>().value(row).to_string()
-    }
-}
-
-fn fits(array: &ArrayRef, row: usize, ty: ColumnType) -> bool {
-    if let Some(v) = array.as_any().downcast_ref::<Int64Array>() {
-        let value = v.value(row);
-        return match ty {
-            ColumnType::Float => int_as_float(value).is_some(),
-            ColumnType::Uint => u64::try_from(value).is_ok(),
-            _ => ty == ColumnType::Int,
-        };
-    }
-    if let Some(v) = array.as_any().downcast_ref::<UInt64Array>() {
-        let value = v.value(row);
-        return match ty {
-            ColumnType::Float => uint_as_float(value).is_some(),
-            ColumnType::Int => i64::try_from(value).is_ok(),
-            _ => ty == ColumnType::Uint,
-        };
-    }
-    false
 }
 
 /// Which of a table's series have a row that stays.

@@ -8,10 +8,11 @@ use arrow::array::Array;
 use super::{Block, SpilledTable};
 use crate::error::Result;
 use crate::table::builder::Chunk;
+use crate::table::open_columns::{LearnedTypes, OpenColumns, learn};
 use crate::table::reject::RejectedLine;
 use crate::table::room::{Excess, NewColumns, Room, SeenColumns, SeenNames, without_column, without_measurement};
 use crate::table::schema::{ColumnKind, MeasurementSchema};
-use crate::table::settle::{LearnedTypes, OpenColumns, extend_schema, learn, places};
+use crate::table::settle::{extend_schema, places};
 
 /// All spilled rows of one measurement in a commit.
 #[derive(Debug)]
@@ -70,9 +71,10 @@ pub fn settle_spilled(
             }
             continue;
         }
-        let columns: Vec<&NewColumns> = seen.iter().map(|seen| &seen.columns).collect();
-        settled.extend(settle_table(&measurement, tables, room, &columns, &mut rejects)?);
-        rejects.extend(seen.into_iter().flat_map(|seen| seen.rejects));
+        let seen = seen.into_iter().map(|seen| (seen.columns, seen.rejects));
+        let (columns, of_seen): (Vec<NewColumns>, Vec<Vec<RejectedLine>>) = seen.unzip();
+        settled.extend(settle_table(&measurement, tables, room, columns, &mut rejects)?);
+        rejects.extend(of_seen.into_iter().flatten());
     }
     Ok((settled, rejects))
 }
@@ -81,11 +83,15 @@ fn settle_table(
     measurement: &str,
     mut tables: Vec<SpilledTable>,
     room: Room,
-    seen: &[&NewColumns],
+    seen: Vec<NewColumns>,
     rejects: &mut Vec<RejectedLine>,
 ) -> Result<Option<SettledSpill>> {
     let known = tables.iter().find_map(|table| table.known.clone());
-    let admitted = admitted_columns(known.as_deref(), &tables, room, seen);
+    // Of what was seen too many are known to be there.
+    let on_disk = tables.iter().map(|table| table.columns.len() + table.tag_keys.len());
+    let most = seen.is_empty().then(|| on_disk.sum());
+    let on_disk = tables.iter().map(|table| table.new_columns(known.as_deref()));
+    let admitted = room.admitted(known.as_deref(), most, seen.into_iter().chain(on_disk));
     let mut types = LearnedTypes::new();
     let mut tags = BTreeSet::new();
     match &admitted {
@@ -128,40 +134,16 @@ fn settle_table(
     Ok(Some(SettledSpill { schema, runs }))
 }
 
-/// The new columns that get a place, if not all of them do.
-fn admitted_columns(
-    known: Option<&MeasurementSchema>,
-    tables: &[SpilledTable],
-    room: Room,
-    seen: &[&NewColumns],
-) -> Option<NewColumns> {
-    let there = known.map_or(0, |known| known.columns.len());
-    let most: usize = tables
-        .iter()
-        .map(|table| table.columns.len() + table.tag_keys.len())
-        .sum();
-    if seen.is_empty() && there + most <= room.columns {
-        return None;
+impl SpilledTable {
+    /// The new columns that its rows have.
+    fn new_columns(&self, known: Option<&MeasurementSchema>) -> NewColumns {
+        let columns = self.blocks.iter().flat_map(|block| block.columns.iter().copied());
+        let tags = self.blocks.iter().flat_map(|block| block.tags.iter().copied());
+        let mut new = NewColumns::default();
+        new.add_fields(&self.columns, columns.collect::<BTreeSet<u32>>());
+        new.add_tags(&self.tag_keys, tags.collect::<BTreeSet<u32>>(), known);
+        new
     }
-    let mut new = NewColumns::default();
-    for seen in seen {
-        new.add_all(seen);
-    }
-    for table in tables {
-        let columns: BTreeSet<u32> = table
-            .blocks
-            .iter()
-            .flat_map(|block| block.columns.iter().copied())
-            .collect();
-        let tags: BTreeSet<u32> = table
-            .blocks
-            .iter()
-            .flat_map(|block| block.tags.iter().copied())
-            .collect();
-        new.add_fields(&table.columns, columns);
-        new.add_tags(&table.tag_keys, tags, known);
-    }
-    new.cut(known, room).then_some(new)
 }
 
 /// Takes out the rows with a column that gets no place, those with a value that its column's type can't hold, and blocks of which no row is

@@ -17,12 +17,10 @@ use std::process::Command;
 
 use diurnal::commands::Archiver;
 use diurnal::console::Console;
-use diurnal::lineproto::Precision;
 use diurnal::order::{LEAF_ROWS, LeafSize};
-use diurnal::settings::{IngestSettings, InputLimits, MaxRejects, Memory};
+use diurnal::settings::IngestSettings;
 use diurnal::simulate::Simulation;
 use diurnal::source::Origin;
-use diurnal::store::Requested;
 
 /// 2020-06-19 00:00 UTC.
 const FIRST_S: i64 = 1_592_524_800;
@@ -204,26 +202,7 @@ fn copy(archive: &Path, to: &Path) {
 
 /// Merges lines by encoding every leaf again: the leaves on record are not those of a limit that is lower by one row.
 fn rewrite(archive: &Path, lines: &Path) {
-    let settings = IngestSettings {
-        archive: archive.to_owned(),
-        requested: Requested::default(),
-        schemas: None,
-        memory: Memory::new(u64::MAX),
-        threads: 1,
-        precision: Precision::Ns,
-        max_rejects: MaxRejects::Lines(0),
-        commit_every: u64::MAX,
-        default_time: None,
-        dry_run: false,
-        limits: InputLimits::default(),
-    };
-    let console = Console {
-        json: false,
-        quiet: true,
-        verbose: false,
-        muted: true,
-    };
-    let mut archiver = Archiver::open("import", settings, console)
+    let mut archiver = Archiver::open("import", IngestSettings::one_commit(archive), Console::SILENT)
         .expect("an archive")
         .with_leaf_size(LeafSize {
             rows: LEAF_ROWS - 1,

@@ -30,9 +30,8 @@ use std::process::{Command, Stdio};
 use diurnal::commands::Archiver;
 use diurnal::console::Console;
 use diurnal::format::Formats;
-use diurnal::lineproto::Precision;
 use diurnal::order::{LeafSize, OldLeaf, OldSlice, Slice, divide, divide_old};
-use diurnal::settings::{IngestSettings, InputLimits, MaxRejects, Memory};
+use diurnal::settings::IngestSettings;
 use diurnal::simulate::Random;
 use diurnal::source::Origin;
 use diurnal::store::Requested;
@@ -287,7 +286,6 @@ impl<'a> Fleet<'a> {
 /// Archives the day; gives the processor seconds of the commit, and how many values were sent.
 fn write_day(archive: &Path, measurement: &str, fleet: &Fleet, limit: usize) -> (f64, u64) {
     let settings = IngestSettings {
-        archive: archive.to_owned(),
         requested: Requested {
             formats: Some(Formats {
                 parquet: true,
@@ -295,23 +293,9 @@ fn write_day(archive: &Path, measurement: &str, fleet: &Fleet, limit: usize) -> 
             }),
             ..Requested::default()
         },
-        schemas: None,
-        memory: Memory::new(u64::MAX),
-        threads: 1,
-        precision: Precision::Ns,
-        max_rejects: MaxRejects::Lines(0),
-        commit_every: u64::MAX,
-        default_time: None,
-        dry_run: false,
-        limits: InputLimits::default(),
+        ..IngestSettings::one_commit(archive)
     };
-    let console = Console {
-        json: false,
-        quiet: true,
-        verbose: false,
-        muted: true,
-    };
-    let mut archiver = Archiver::open("import", settings, console)
+    let mut archiver = Archiver::open("import", settings, Console::SILENT)
         .expect("an archive")
         .with_leaf_size(LeafSize {
             rows: limit,

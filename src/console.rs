@@ -38,6 +38,14 @@ pub struct Console {
 }
 
 impl Console {
+    /// Says nothing but warnings and errors: what a program begins with that has its own voice.
+    pub const SILENT: Self = Self {
+        json: false,
+        quiet: true,
+        verbose: false,
+        muted: true,
+    };
+
     /// With `-v`, shows what librdkafka logs as well.
     pub fn show_broker_log(&self) {
         // It fails only where a program that uses the library has a logger of its own; then that one gets the lines.

@@ -174,23 +174,36 @@ impl IngestSettings {
         Self::new(archive, &args.ingest, default_time)
     }
 
+    /// Lines of nanoseconds into one commit, on one thread with memory for all of them, into an archive as it is or with the default
+    /// settings: what a program sets the rest of itself.
+    pub fn one_commit(archive: &Path) -> Self {
+        Self {
+            archive: archive.to_owned(),
+            requested: Requested::default(),
+            schemas: None,
+            memory: Memory::new(u64::MAX),
+            threads: 1,
+            precision: Precision::default(),
+            max_rejects: MaxRejects::Lines(0),
+            commit_every: u64::MAX,
+            default_time: None,
+            dry_run: false,
+            limits: InputLimits::default(),
+        }
+    }
+
     /// Settings of `diurnal rejects --retry`: as much memory and as many threads as a run takes by default.
     ///
     /// # Errors
     /// A flag whose value makes no sense.
     pub fn for_retry(archive: &Path, args: &RejectsArgs) -> Result<Self> {
         Ok(Self {
-            archive: archive.to_owned(),
-            requested: Requested::default(),
-            schemas: None,
             memory: Memory::default_of_machine(),
             threads: processors(),
-            precision: Precision::default(),
-            max_rejects: MaxRejects::Lines(0),
             commit_every: DEFAULT_COMMIT_EVERY,
-            default_time: None,
             dry_run: args.dry_run,
             limits: InputLimits::new(&args.limits)?,
+            ..Self::one_commit(archive)
         })
     }
 

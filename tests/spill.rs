@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 
 use diurnal::commands::Archiver;
+use diurnal::console::Console;
 use diurnal::order::{LEAF_CELLS, LeafSize};
 use diurnal::report::RunReport;
 use diurnal::settings::{IngestSettings, Memory};
 use diurnal::source::Origin;
 use proptest::prelude::*;
 
-use crate::law::{AMPLE, Budget, SILENT, budget, bytes_of, settings};
+use crate::law::{AMPLE, Budget, budget, bytes_of, settings};
 use crate::support::folder::in_memory;
 use crate::support::long;
 use crate::support::reader::{expect_duckdb_reads, expect_duckdb_reads_some};
@@ -34,7 +35,7 @@ fn archive(
         memory: Memory::new(budget.memory),
         ..settings.clone()
     };
-    let mut archiver = Archiver::open("import", settings, SILENT)
+    let mut archiver = Archiver::open("import", settings, Console::SILENT)
         .expect("an archive")
         .with_leaf_size(LeafSize {
             rows: leaf_rows,

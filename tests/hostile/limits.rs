@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicUsize;
 
 use diurnal::commands::Archiver;
+use diurnal::console::Console;
 use diurnal::report::RunReport;
 use diurnal::settings::{IngestSettings, InputLimits, Memory};
 use diurnal::source::Origin;
 use proptest::prelude::*;
 
-use crate::law::{AMPLE, Budget, SILENT, budget, bytes_of, settings};
+use crate::law::{AMPLE, Budget, budget, bytes_of, settings};
 use crate::support::digest::day_files;
 use crate::support::folder::{Folder, in_memory};
 use crate::support::long;
@@ -118,7 +119,7 @@ fn archive(settings: &IngestSettings, budget: Budget, threads: usize, texts: &[(
         memory: Memory::new(budget.memory),
         ..settings.clone()
     };
-    let mut archiver = Archiver::open("import", settings, SILENT).expect("an archive");
+    let mut archiver = Archiver::open("import", settings, Console::SILENT).expect("an archive");
     let mut gatherers: Vec<_> = (0..threads)
         .map(|_| archiver.gatherer_of(budget.held, budget.block))
         .collect();

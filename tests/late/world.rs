@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use diurnal::commands::{Archiver, LeafCounts};
+use diurnal::console::Console;
 use diurnal::encode::ParquetDay;
 use diurnal::error::Error;
 use diurnal::format::Formats;
@@ -16,7 +17,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use tempfile::TempDir;
 
-use crate::law::{FIRST, SCHEMA, SILENT, bytes_of, settings};
+use crate::law::{FIRST, SCHEMA, bytes_of, settings};
 use crate::support::folder::in_memory;
 
 /// A folder with archives, and the lines that they have so far.
@@ -70,7 +71,7 @@ impl World {
 
     pub fn commit(&self, archive: &Path, lines: &str) -> Result<LeafCounts, Error> {
         let settings = settings(archive, &self.schemas, self.formats, self.timezone);
-        let mut archiver = Archiver::open("import", settings, SILENT)?.with_leaf_size(self.leaf_size);
+        let mut archiver = Archiver::open("import", settings, Console::SILENT)?.with_leaf_size(self.leaf_size);
         let mut collector = archiver.collector();
         let origin = |at: usize| Origin::File {
             path: "test".into(),

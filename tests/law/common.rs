@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use diurnal::console::Console;
 use diurnal::format::Formats;
-use diurnal::lineproto::Precision;
 use diurnal::order::{LEAF_CELLS, LeafSize};
-use diurnal::settings::{IngestSettings, InputLimits, MaxRejects, Memory};
+use diurnal::settings::IngestSettings;
 use diurnal::store::Requested;
 use proptest::prelude::*;
 
@@ -100,30 +98,15 @@ pub fn formats() -> impl Strategy<Value = Formats> {
 
 pub fn settings(archive: &Path, schemas: &Path, formats: Formats, timezone: &str) -> IngestSettings {
     IngestSettings {
-        archive: archive.to_owned(),
         requested: Requested {
             timezone: Some(timezone.to_owned()),
             formats: Some(formats),
             ..Requested::default()
         },
         schemas: Some(schemas.to_owned()),
-        memory: Memory::new(u64::MAX),
-        threads: 1,
-        precision: Precision::Ns,
-        max_rejects: MaxRejects::Lines(0),
-        commit_every: u64::MAX,
-        default_time: None,
-        dry_run: false,
-        limits: InputLimits::default(),
+        ..IngestSettings::one_commit(archive)
     }
 }
-
-pub const SILENT: Console = Console {
-    json: false,
-    quiet: true,
-    verbose: false,
-    muted: true,
-};
 
 /// How much memory a run has.
 #[derive(Clone, Copy, Debug)]

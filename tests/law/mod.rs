@@ -30,7 +30,7 @@ use self::case::Case;
 use self::tally::Tally;
 use crate::support::long;
 
-pub use self::common::{AMPLE, Budget, FIRST, LEAF_SIZE, SCHEMA, SILENT, budget, bytes_of, formats, line, settings};
+pub use self::common::{AMPLE, Budget, FIRST, LEAF_SIZE, SCHEMA, budget, bytes_of, formats, line, settings};
 
 /// Where the seeds begin unless told otherwise: what passes once passes again.
 const FIRST_SEED: u64 = 1;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use diurnal::commands::{Archiver, Merger};
+use diurnal::console::Console;
 use diurnal::settings::{IngestSettings, Memory, MergeSettings};
 use diurnal::source::{Origin, StopFlag, TopicIdentity};
 use diurnal::store::record::SourceRange;
@@ -12,7 +13,7 @@ use diurnal::store::{Archive, Pending, SourceKey, State};
 use tempfile::TempDir;
 
 use super::case::{Case, Merge, Message, Partition, Run, Step};
-use super::common::{AMPLE, Budget, SILENT, bytes_of, settings};
+use super::common::{AMPLE, Budget, bytes_of, settings};
 use super::compare::{Trouble, broken, compare, nothing_found};
 use super::disk::MortalDisk;
 use super::tally::{Count, Tally};
@@ -142,8 +143,8 @@ impl World<'_> {
         progress: &mut Progress,
     ) -> Result<(), Trouble> {
         let settings = self.settings(path, run.budget.memory);
-        let mut archiver =
-            Archiver::open_on(Arc::new(disk.clone()), "archive", settings, SILENT)?.with_leaf_size(self.case.leaf_size);
+        let mut archiver = Archiver::open_on(Arc::new(disk.clone()), "archive", settings, Console::SILENT)?
+            .with_leaf_size(self.case.leaf_size);
         if run.is_replay {
             archiver = archiver.replaying();
         }
@@ -270,7 +271,7 @@ impl World<'_> {
             accept_recreated: Vec::new(),
             dry_run: false,
         };
-        let mut merger = Merger::open_on(Arc::new(disk.clone()), settings, SILENT)?
+        let mut merger = Merger::open_on(Arc::new(disk.clone()), settings, Console::SILENT)?
             .with_leaf_size(self.case.leaf_size)
             .with_memory(Memory::new(merge.memory));
         merger.merge(&StopFlag::new())?;
@@ -302,7 +303,7 @@ impl World<'_> {
 
     /// Opens an archive, so that what the last run left to do is done.
     fn recover(&self, path: &Path) -> Result<(), Trouble> {
-        Archiver::open("archive", self.settings(path, u64::MAX), SILENT)?;
+        Archiver::open("archive", self.settings(path, u64::MAX), Console::SILENT)?;
         Ok(())
     }
 
@@ -310,7 +311,7 @@ impl World<'_> {
     fn at_once(&mut self) -> Result<PathBuf, Trouble> {
         let path = self.path("at-once");
         let settings = self.settings(&path, u64::MAX);
-        let mut archiver = Archiver::open("archive", settings, SILENT)?.with_leaf_size(self.case.leaf_size);
+        let mut archiver = Archiver::open("archive", settings, Console::SILENT)?.with_leaf_size(self.case.leaf_size);
         if !self.case.first.is_empty() {
             self.commit(&mut archiver, AMPLE, std::slice::from_ref(&self.case.first), Vec::new())?;
         }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use diurnal::commands::{Archiver, LeafCounts};
+use diurnal::console::Console;
 use diurnal::format::Formats;
 use diurnal::order::{LEAF_CELLS, LeafSize};
 use diurnal::settings::IngestSettings;
@@ -17,7 +18,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use serde_json::{Value, json};
 
-use crate::law::{SILENT, settings};
+use crate::law::settings;
 use crate::support::digest::{all_files, day_files, day_files_and_schemas};
 use crate::support::duckdb::DuckDb;
 use crate::support::folder::Folder;
@@ -45,7 +46,7 @@ fn import_in_leaves(folder: &Folder, lines: &str) -> LeafCounts {
         schemas: None,
         ..settings(&folder.archive(), Path::new(""), Formats::default(), "UTC")
     };
-    let mut archiver = Archiver::open("import", settings, SILENT)
+    let mut archiver = Archiver::open("import", settings, Console::SILENT)
         .expect("an archive")
         .with_leaf_size(LEAF_SIZE);
     let mut collector = archiver.collector();

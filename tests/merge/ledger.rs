@@ -1,5 +1,6 @@
 //! How far each partition was read, after archives were merged that read it apart.
 
+use diurnal::console::Console;
 use diurnal::source::StopFlag;
 use diurnal::store::record::{LastMessage, SourceRange};
 
@@ -132,7 +133,7 @@ fn ledgers_that_contradict_each_other_are_refused() {
         accept_recreated: vec!["t".to_owned()],
         dry_run: false,
     };
-    let mut merger = diurnal::commands::Merger::open(settings, crate::law::SILENT).expect("it was accepted");
+    let mut merger = diurnal::commands::Merger::open(settings, Console::SILENT).expect("it was accepted");
     merger.merge(&StopFlag::new()).expect("a merge");
     drop(merger);
     assert_eq!(world.next("a"), [("t".to_owned(), 0, 50), ("t".to_owned(), 0, 100)]);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser as _;
 use diurnal::cli::Cli;
 use diurnal::commands::{Archiver, LeafCounts, Merger};
+use diurnal::console::Console;
 use diurnal::error::Error;
 use diurnal::format::Formats;
 use diurnal::report::RunReport;
@@ -15,7 +16,7 @@ use diurnal::store::record::SourceRange;
 use diurnal::store::{Archive, State};
 use tempfile::TempDir;
 
-use crate::law::{LEAF_SIZE, SCHEMA, SILENT, settings};
+use crate::law::{LEAF_SIZE, SCHEMA, settings};
 use crate::support::folder::in_memory;
 
 pub const BOTH: Formats = Formats {
@@ -49,7 +50,7 @@ impl World {
     /// Gives an archive lines and offsets, as one run. Nothing may be rejected.
     pub fn archive(&self, name: &str, lines: &[impl AsRef<str>], sources: &[SourceRange]) {
         let settings = settings(&self.path(name), &self.path("schemas"), self.formats, self.timezone);
-        let archiver = Archiver::open("archive", settings, SILENT).expect("an archive");
+        let archiver = Archiver::open("archive", settings, Console::SILENT).expect("an archive");
         let mut archiver = archiver.with_leaf_size(LEAF_SIZE);
         let mut collector = archiver.collector();
         for line in lines {
@@ -73,7 +74,7 @@ impl World {
             accept_recreated: Vec::new(),
             dry_run: false,
         };
-        let mut merger = Merger::open(settings, SILENT)?.with_leaf_size(LEAF_SIZE);
+        let mut merger = Merger::open(settings, Console::SILENT)?.with_leaf_size(LEAF_SIZE);
         merger.merge(&StopFlag::new())?;
         let leaves = merger.leaves();
         let report = merger.finish();

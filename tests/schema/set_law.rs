@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use diurnal::commands::{Archiver, TypeChange};
+use diurnal::console::Console;
 use diurnal::format::Formats;
 use diurnal::order::{LEAF_CELLS, LeafSize};
 use diurnal::source::Origin;
 use diurnal::table::schema::ColumnType;
 use proptest::prelude::*;
 
-use crate::law::{SILENT, bytes_of, formats, settings};
+use crate::law::{bytes_of, formats, settings};
 use crate::support::folder::in_memory;
 use crate::support::long;
 
@@ -186,7 +187,7 @@ fn line((head, v, w, time): Drawn, pair: Pair, to: bool) -> String {
 
 fn import(archive: &Path, schemas: &Path, formats: Formats, lines: &[String]) {
     let settings = settings(archive, schemas, formats, "UTC");
-    let mut archiver = Archiver::open("import", settings, SILENT)
+    let mut archiver = Archiver::open("import", settings, Console::SILENT)
         .expect("an archive")
         .with_leaf_size(LEAF_SIZE);
     let mut collector = archiver.collector();
@@ -210,7 +211,7 @@ fn set(archive: &Path, column: &str, ty: ColumnType) {
         dry_run: false,
         leaf_size: LEAF_SIZE,
     };
-    change.make(SILENT, archive).expect("every value fits");
+    change.make(Console::SILENT, archive).expect("every value fits");
 }
 
 /// A folder of schema files in which `declared.v` has this type.

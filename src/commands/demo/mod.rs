@@ -13,13 +13,12 @@ use crate::cli::DemoArgs;
 use crate::console::Console;
 use crate::encode::ParquetDay;
 use crate::error::{Error, Result};
-use crate::lineproto::Precision;
 use crate::report::{RunReport, bytes, escaped, grouped, table};
-use crate::settings::{IngestSettings, InputLimits, MaxRejects, Memory};
+use crate::settings::{IngestSettings, MaxRejects, Memory};
 use crate::simulate::{Simulation, out_of_order, points};
 use crate::source::kafka::KafkaSettings;
 use crate::store::record::SourceRange;
-use crate::store::{Archive, Requested, check_files};
+use crate::store::{Archive, check_files};
 
 const DEFAULT_FOLDER: &str = "diurnal-demo";
 
@@ -168,17 +167,10 @@ fn archive_topic(console: Console, archive: &Path, brokers: String) -> Result<Ru
         ..KafkaSettings::new(brokers, vec![TOPIC.to_owned()])
     };
     let settings = IngestSettings {
-        archive: archive.to_owned(),
-        requested: Requested::default(),
-        schemas: None,
         memory: Memory::new(2 << 30),
         threads,
-        precision: Precision::Ns,
         max_rejects: MaxRejects::Lines(1),
-        commit_every: u64::MAX,
-        default_time: None,
-        dry_run: false,
-        limits: InputLimits::default(),
+        ..IngestSettings::one_commit(archive)
     };
     // The story tells of the reject itself.
     let silent = Console { muted: true, ..console };

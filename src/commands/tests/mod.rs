@@ -14,21 +14,13 @@ use super::{Archiver, Merger, TypeChange, prune};
 use crate::console::Console;
 use crate::error::Result;
 use crate::format::Formats;
-use crate::lineproto::Precision;
 use crate::order::{LEAF_CELLS, LeafSize};
-use crate::settings::{IngestSettings, InputLimits, MaxRejects, Memory, MergeSettings, PruneSettings};
+use crate::settings::{IngestSettings, Memory, MergeSettings, PruneSettings};
 use crate::source::{Origin, StopFlag};
 use crate::store::Requested;
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::record::SourceRange;
 use crate::table::schema::ColumnType;
-
-const SILENT: Console = Console {
-    json: false,
-    quiet: true,
-    verbose: false,
-    muted: true,
-};
 
 const LEAF_SIZE: LeafSize = LeafSize {
     rows: 4,
@@ -64,7 +56,6 @@ enum Room {
 
 fn archiver(disk: Arc<dyn Disk>, archive: std::path::PathBuf, room: Room) -> Result<Archiver> {
     let settings = IngestSettings {
-        archive,
         requested: Requested {
             formats: Some(Formats {
                 parquet: true,
@@ -72,20 +63,13 @@ fn archiver(disk: Arc<dyn Disk>, archive: std::path::PathBuf, room: Room) -> Res
             }),
             ..Requested::default()
         },
-        schemas: None,
         memory: Memory::new(match room {
             Room::Little => 1_000,
             Room::Ample => u64::MAX,
         }),
-        threads: 1,
-        precision: Precision::Ns,
-        max_rejects: MaxRejects::Lines(0),
-        commit_every: u64::MAX,
-        default_time: None,
-        dry_run: false,
-        limits: InputLimits::default(),
+        ..IngestSettings::one_commit(&archive)
     };
-    Ok(Archiver::open_on(disk, "import", settings, SILENT)?.with_leaf_size(LEAF_SIZE))
+    Ok(Archiver::open_on(disk, "import", settings, Console::SILENT)?.with_leaf_size(LEAF_SIZE))
 }
 
 /// Archives lines as one commit, with offsets if they are of a topic.
@@ -152,7 +136,7 @@ fn merge(place: &Place, disk: Arc<dyn Disk>, told: &mut dyn FnMut()) -> Result<(
             accept_recreated: Vec::new(),
             dry_run: false,
         };
-        let merger = Merger::open_on(Arc::clone(&disk), settings, SILENT)?;
+        let merger = Merger::open_on(Arc::clone(&disk), settings, Console::SILENT)?;
         let mut merger = merger.with_leaf_size(LEAF_SIZE).with_memory(Memory::new(u64::MAX));
         merger.merge(&StopFlag::new())?;
         told();
@@ -180,7 +164,7 @@ fn set_type(place: &Place, disk: Arc<dyn Disk>, told: &mut dyn FnMut()) -> Resul
         dry_run: false,
         leaf_size: LEAF_SIZE,
     };
-    change.make_on(disk, SILENT, &place.archive())?;
+    change.make_on(disk, Console::SILENT, &place.archive())?;
     told();
     Ok(())
 }

@@ -15,7 +15,7 @@ use diurnal::encode::{CsvDay, ParquetDay};
 use diurnal::format::{Formats, TimeRange, TimeUnit};
 use diurnal::lineproto::{Limits, whole_lines};
 use diurnal::order::LeafSize;
-use diurnal::settings::{IngestSettings, InputLimits, MaxRejects, Memory};
+use diurnal::settings::{IngestSettings, InputLimits};
 use diurnal::store::settings::DEFAULT_TIME_RANGE;
 use diurnal::store::{Archive, Requested};
 use diurnal::table::schema::MeasurementSchema;
@@ -50,13 +50,6 @@ const FORMATS: [Formats; 3] = [
         csv: true,
     },
 ];
-
-const SILENT: Console = Console {
-    json: false,
-    quiet: true,
-    verbose: false,
-    muted: true,
-};
 
 /// Where archives are made: in memory if there is a place, because syncing to a disk is most of what an import waits for.
 static FOLDER: LazyLock<&Path> = LazyLock::new(|| {
@@ -146,7 +139,7 @@ impl Import<'_> {
             false => vec![&self.commits],
         };
         for run in runs {
-            let mut archiver = Archiver::open("import", self.ingest_settings(archive), SILENT)
+            let mut archiver = Archiver::open("import", self.ingest_settings(archive), Console::SILENT)
                 .expect("an archive")
                 .with_leaf_size(LeafSize {
                     rows: self.leaf_rows,
@@ -221,25 +214,20 @@ impl Import<'_> {
 
     fn ingest_settings(&self, archive: &Path) -> IngestSettings {
         IngestSettings {
-            archive: archive.to_owned(),
             requested: Requested {
                 timezone: Some(self.zone.0.to_owned()),
                 time_unit: Some(self.settings.time_unit),
                 time_range: self.time_range,
                 formats: Some(self.formats),
             },
-            schemas: None,
-            memory: Memory::new(u64::MAX),
             threads: self.collectors,
             precision: self.settings.precision,
-            max_rejects: MaxRejects::Lines(0),
-            commit_every: u64::MAX,
             default_time: self.settings.default_time,
-            dry_run: false,
             limits: InputLimits {
                 line: self.settings.limits,
                 ..InputLimits::default()
             },
+            ..IngestSettings::one_commit(archive)
         }
     }
 

@@ -4,6 +4,9 @@
 //! before it; then the binary imports the same lines from a file to both formats, on all cores. Figures are medians.
 //! `DIURNAL_BENCH_LINES=N` and `DIURNAL_BENCH_RUNS=N` change the size.
 
+#[path = "number.rs"]
+mod number;
+
 use std::hint::black_box;
 use std::path::Path;
 use std::process::Command;
@@ -21,15 +24,10 @@ use diurnal::source::Origin;
 use diurnal::table::settle::settle;
 use diurnal::table::{CollectSettings, Collector};
 
+use self::number::number;
+
 const HOSTS: u32 = 100;
 const FIRST_S: i64 = 1_592_568_000;
-
-fn number(name: &str, default: usize) -> usize {
-    std::env::var(name)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(default)
-}
 
 fn main() {
     let lines = number("DIURNAL_BENCH_LINES", 1_000_000);

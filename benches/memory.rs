@@ -7,6 +7,8 @@
 //!
 //! `DIURNAL_BENCH_LINES=N`, `DIURNAL_BENCH_RUNS=N` and `DIURNAL_BENCH_MEMORY=512MiB` change the size. It needs 20 GB of disk.
 
+#[path = "number.rs"]
+mod number;
 #[path = "process.rs"]
 #[allow(dead_code)]
 mod process;
@@ -18,6 +20,7 @@ use std::process::{Command, Stdio};
 
 use diurnal::simulate::Simulation;
 
+use self::number::number;
 use self::process::Took;
 
 /// 2020-06-19 00:00 UTC.
@@ -28,11 +31,6 @@ const INTERVAL_S: i64 = 10;
 const FILES: usize = 5;
 /// No run needs as much.
 const AMPLE: &str = "64GiB";
-
-fn number(name: &str, default: usize) -> usize {
-    let text = std::env::var(name).ok();
-    text.and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 fn main() {
     let lines = number("DIURNAL_BENCH_LINES", 20_000_000);

@@ -10,6 +10,8 @@
 //! the month (70 GB of lines, of which one hour is on disk at a time, 90 GB of archives, an hour or two), `DIURNAL_BENCH_CASES=1` leaves the
 //! second case out, `DIURNAL_BENCH_FORMATS=parquet` takes other formats.
 
+#[path = "number.rs"]
+mod number;
 #[path = "process.rs"]
 #[allow(dead_code)]
 mod process;
@@ -23,6 +25,7 @@ use std::process::{Child, Command, Stdio};
 use diurnal::simulate::{Random, Simulation};
 use serde_json::Value;
 
+use self::number::number;
 use self::process::{Seconds, children_seconds};
 
 /// 2020-06-01 00:00 UTC.
@@ -32,11 +35,6 @@ const HOSTS: u32 = 100;
 const CPUS: u32 = 9;
 const HOUR_S: i64 = 3_600;
 const INTERVAL_S: i64 = 10;
-
-fn number(name: &str, default: usize) -> usize {
-    let text = std::env::var(name).ok();
-    text.and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 fn formats() -> String {
     std::env::var("DIURNAL_BENCH_FORMATS").unwrap_or_else(|_| "parquet,csv".to_owned())

@@ -11,6 +11,13 @@
 //! `DIURNAL_BENCH_JSON=FILE` writes all figures. `DIURNAL_BENCH_SCALE=1` shows instead how both formats scale: over threads,
 //! partitions, and half, twice and eight times the lines (`=2`: over lines only). `DIURNAL_BENCH_FILL=1` only fills the topic, for `benches/peers/run.sh`.
 
+#[path = "../../tests/support/answer.rs"]
+mod answer;
+#[path = "../hosts.rs"]
+#[allow(dead_code)]
+mod hosts;
+#[path = "../number.rs"]
+mod number;
 #[path = "../process.rs"]
 #[allow(dead_code)]
 mod process;
@@ -27,6 +34,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
+use self::number::number;
 use self::process::Took;
 use self::timeline::Timeline;
 use self::topic::Broker;
@@ -36,11 +44,6 @@ const PARTITIONS: i32 = 5;
 const CLIENTS: usize = 2;
 /// More than any run needs.
 const AMPLE: &str = "16GiB";
-
-fn number(name: &str, default: u64) -> u64 {
-    let text = std::env::var(name).ok();
-    text.and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

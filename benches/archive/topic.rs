@@ -1,11 +1,6 @@
 //! The topic that is drained: on the broker that `DIURNAL_BENCH_BROKERS` names, or on librdkafka's embedded one.
 
-use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -18,6 +13,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ProducerContext, ThreadedProducer};
 
+use super::answer::answer;
 use super::load::{Sent, each_line};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -84,7 +80,7 @@ impl Broker {
         }
         let admin: AdminClient<DefaultClientContext> = self.client().create().expect("a client");
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
-        let made = wait_for(admin.create_topics([&topic], &AdminOptions::new())).expect("the broker answers");
+        let made = answer(admin.create_topics([&topic], &AdminOptions::new())).expect("the broker answers");
         match &made[0] {
             Ok(_) => std::thread::sleep(Duration::from_secs(1)),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
@@ -152,24 +148,6 @@ fn send(producer: &ThreadedProducer<Refused>, topic: &str, sent: &Sent<'_>) {
                 std::thread::sleep(Duration::from_millis(2));
             }
             Err((error, _)) => panic!("topic {topic}: {error}"),
-        }
-    }
-}
-
-/// Waits for one of the admin client's answers; its own thread drives them.
-fn wait_for<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park(),
         }
     }
 }

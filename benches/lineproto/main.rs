@@ -9,6 +9,8 @@
 
 mod contenders;
 mod hostile;
+#[path = "../hosts.rs"]
+mod hosts;
 mod machine;
 mod made_up;
 mod options;

@@ -1,15 +1,11 @@
 //! A real Apache Kafka: one node, started from Maven's jars, shared by the tests of a process and gone with it.
 
-use std::future::Future;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -17,6 +13,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
+pub use super::answer::answer;
 use super::topic::Topic;
 use super::{install, runs, skip};
 
@@ -304,24 +301,6 @@ pub fn admin_options() -> AdminOptions {
     AdminOptions::new()
         .request_timeout(Some(ANSWERED))
         .operation_timeout(Some(ANSWERED))
-}
-
-/// Waits for one of the admin client's answers; its own thread drives them.
-pub fn answer<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park(),
-        }
-    }
 }
 
 fn client(port: u16) -> ClientConfig {

@@ -1,6 +1,7 @@
 //! What the integration tests stand on: a folder of their own, the binary as a user runs it, real Kafka, real
 //! DuckDB, real Telegraf.
 
+pub mod answer;
 pub mod captures;
 pub mod digest;
 pub mod duckdb;

@@ -24,6 +24,7 @@ mod prune;
 mod queries;
 mod rejects;
 mod schema;
+mod soak;
 mod spill;
 mod support;
 mod tables;

@@ -28,5 +28,6 @@ mod soak;
 mod spill;
 mod support;
 mod tables;
+mod terminal;
 mod verify;
 mod zones;

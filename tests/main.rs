@@ -26,6 +26,7 @@ mod queries;
 mod rejects;
 mod schema;
 mod shells;
+mod soak;
 mod spill;
 mod support;
 mod tables;

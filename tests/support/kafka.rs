@@ -116,6 +116,16 @@ impl Kafka {
         });
     }
 
+    /// Stops the broker's process (SIGSTOP): connections stay, nothing is answered.
+    pub fn pause(&mut self) {
+        self.order("pause");
+    }
+
+    /// Lets a broker go on that was paused.
+    pub fn resume(&mut self) {
+        self.order("resume");
+    }
+
     fn order(&mut self, order: &str) {
         let stdin = self.leash.0.stdin.as_mut().expect("it is piped");
         writeln!(stdin, "{order}").expect("broker.sh reads its orders");

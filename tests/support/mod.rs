@@ -10,6 +10,7 @@ pub mod folder;
 pub mod kafka;
 pub mod ledger;
 pub mod lines;
+pub mod mounted;
 pub mod produce;
 pub mod reader;
 pub mod run;

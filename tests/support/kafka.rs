@@ -228,6 +228,11 @@ impl Kafka {
         format!("localhost:{port}")
     }
 
+    /// The folder that holds the folder of the jars, and the lock of those who fetch them.
+    pub fn jars_folder(&self) -> &Path {
+        self.libs.parent().expect("the jars have a folder of their own")
+    }
+
     /// The broker's own folder.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -453,6 +453,10 @@ pub struct DemoArgs {
     /// Seed of the simulation: the same seed sends the same lines
     #[arg(long, value_name = "N", default_value_t = 20_200_619)]
     pub seed: u64,
+    /// Keep the archive that an earlier demo left, and archive into it, instead of beginning anew: the same lines a second time change
+    /// nothing, those of more hours or hosts are merged
+    #[arg(long)]
+    pub keep: bool,
 }
 
 /// Flags of `diurnal completions`.

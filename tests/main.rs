@@ -23,6 +23,7 @@ mod merge;
 mod pages;
 mod prune;
 mod queries;
+mod readers;
 mod rejects;
 mod schema;
 mod shells;

@@ -1,6 +1,7 @@
 //! `diurnal archive` against brokers: what the batch contract promises, on a real Kafka and on the embedded one.
 
 mod captures;
+mod codes;
 mod embedded;
 mod ends;
 mod faults;

@@ -148,9 +148,21 @@ pub struct IngestArgs {
     /// Read and parse all, say what would change, and write nothing: no archive is made, no file touched, no offset committed
     #[arg(long)]
     pub dry_run: bool,
+    /// Where the run's figures go.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// What producers may send.
     #[command(flatten)]
     pub limits: LimitArgs,
+}
+
+/// Flags of the commands that make runs.
+#[derive(Args, Clone, Debug)]
+pub struct MetricsArgs {
+    /// After each run, also one that failed, write its figures for Prometheus to this file, as a whole; node_exporter's textfile collector
+    /// reads names that end in .prom. One that can't be written is a warning and does not change the exit code
+    #[arg(long, value_name = "FILE", env = "DIURNAL_METRICS_FILE")]
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// Limits on what producers may send. Lines past one of them are rejects; `rejects --retry` with a higher one takes them in.
@@ -361,6 +373,9 @@ pub struct RejectsArgs {
     pub limit: usize,
     /// With --retry.
     #[command(flatten)]
+    pub metrics: MetricsArgs,
+    /// With --retry.
+    #[command(flatten)]
     pub limits: LimitArgs,
 }
 
@@ -376,6 +391,9 @@ pub struct MergeArgs {
     /// Say what would change, and write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Where the run's figures go.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 }
 
 /// Flags of `diurnal prune`.

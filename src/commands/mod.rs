@@ -7,6 +7,7 @@ mod balance;
 mod commit_rows;
 mod day_file;
 mod demo;
+mod ending;
 mod import;
 mod merge;
 mod prune;
@@ -72,11 +73,7 @@ fn failed(console: Console, command: &'static str, error: &Error) -> u8 {
 
 /// The exit code of an error that was said already, and with `--json` the object.
 fn exit_of(console: Console, command: &'static str, error: &Error) -> u8 {
-    let exit_code = match error.kind() {
-        Kind::Failed | Kind::Damaged => 1,
-        Kind::Usage => 2,
-        Kind::Locked => 4,
-    };
+    let exit_code = exit_code(error);
     if console.json {
         let report = RunReport {
             outcome: Outcome::Failed,
@@ -87,6 +84,15 @@ fn exit_of(console: Console, command: &'static str, error: &Error) -> u8 {
         console.print_json(&report);
     }
     exit_code
+}
+
+/// The exit code that an error ends the process with.
+fn exit_code(error: &Error) -> u8 {
+    match error.kind() {
+        Kind::Failed | Kind::Damaged => 1,
+        Kind::Usage => 2,
+        Kind::Locked => 4,
+    }
 }
 
 /// Stops at the next whole step on SIGINT or SIGTERM; a second signal ends the process at once, with nothing changed.

@@ -283,6 +283,8 @@ impl KafkaSource {
                     lost: span.lost_count(),
                     lost_ranges: span.lost,
                     last: slot.last.clone(),
+                    end: slot.stable_end,
+                    done: slot.track.is_done(),
                 }
             })
             .collect()

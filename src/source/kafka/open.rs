@@ -240,6 +240,7 @@ fn decide(
             candidate.topic,
             candidate.partition,
             track,
+            facts.stable_end.max(facts.low),
             last.filter(|_| keep_last),
             keep_last,
         );

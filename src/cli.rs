@@ -64,8 +64,14 @@ pub enum Command {
     Import(ImportArgs),
     /// Check the archive: every file and hash, order and day, CSV against Parquet, the ledger without hole or overlap
     Verify,
-    /// Show the days of the archive and how far each partition was read
-    Status,
+    /// Show what the archive holds and how far each partition was read; with --brokers, how far behind Kafka that is
+    #[command(
+        after_help = "Examples:\n  diurnal status\n  diurnal status --days\n  diurnal status --brokers localhost:9092\n  \
+        diurnal status -q --brokers localhost:9092 --max-lag 100000 --max-age 2h\n\n\
+        Exit codes: 0 all is within the limits; 1 a limit is not kept, Kafka did not answer, or a topic is gone or was made again; 2 wrong \
+        usage. Each reason is a line on standard error, which -q leaves alone."
+    )]
+    Status(StatusArgs),
     /// Show the columns of the archive, export them as schema files, or change a column's type
     Schema(SchemaArgs),
     /// List and count the lines that could not be archived; --retry drives them through again
@@ -277,6 +283,17 @@ pub struct ArchiveArgs {
     /// Group under which the offsets are also committed to Kafka, for its own tools to see
     #[arg(long, value_name = "NAME", env = "DIURNAL_GROUP", default_value = "diurnal")]
     pub group: String,
+    /// What it shares with `status`.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// What it shares with `import`.
+    #[command(flatten)]
+    pub ingest: IngestArgs,
+}
+
+/// Flags of the commands that talk to Kafka.
+#[derive(Args, Clone, Debug)]
+pub struct ConnectionArgs {
     /// Give up after this long without progress, such as 60s or 5m
     #[arg(long, value_name = "DURATION", env = "DIURNAL_TIMEOUT", default_value = "60s")]
     pub timeout: String,
@@ -287,9 +304,31 @@ pub struct ArchiveArgs {
     /// A file of librdkafka properties, one PROPERTY=VALUE a line: the place for secrets
     #[arg(short = 'F', value_name = "FILE", env = "DIURNAL_PROPERTIES")]
     pub properties_file: Option<PathBuf>,
-    /// What it shares with `import`.
+}
+
+/// Flags of `diurnal status`.
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// Show each day of each measurement
+    #[arg(long)]
+    pub days: bool,
+    /// Ask these Kafka brokers where the partitions end, host:port, comma-separated
+    #[arg(long, value_name = "HOST:PORT", env = "DIURNAL_BROKERS")]
+    pub brokers: Option<String>,
+    /// Show these topics only, with --brokers also if the archive does not know them yet: names, or regular expressions that start with
+    /// `^`; may be given several times [default: those that the archive has read]
+    #[arg(long = "topic", value_name = "TOPIC", env = "DIURNAL_TOPIC", value_delimiter = ',')]
+    pub topics: Vec<String>,
+    /// Exit with 1 if a partition has more offsets than this that are not archived
+    #[arg(long, value_name = "N", requires = "brokers")]
+    pub max_lag: Option<u64>,
+    /// Exit with 1 if a partition was last read to its end longer ago than this, such as 90m, 2h or 1d; in an archive without topics, if
+    /// the last good run of any kind is that long ago
+    #[arg(long, value_name = "DURATION")]
+    pub max_age: Option<String>,
+    /// What it shares with `archive`.
     #[command(flatten)]
-    pub ingest: IngestArgs,
+    pub connection: ConnectionArgs,
 }
 
 /// Flags of `diurnal import`.

@@ -54,7 +54,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Archive(args) => ("archive", archive::run(console, archive, args)),
         Command::Import(args) => ("import", import::run(console, archive, args)),
         Command::Verify => ("verify", verify::run(console, archive)),
-        Command::Status => ("status", status::run(console, archive)),
+        Command::Status(args) => ("status", status::run(console, archive, args)),
         Command::Rejects(args) => ("rejects", rejects::run(console, archive, args)),
         Command::Schema(args) => ("schema", schema::run(console, archive, args)),
         Command::Merge(args) => ("merge", merge::run(console, archive, args)),

@@ -11,6 +11,7 @@ mod drain;
 mod facts;
 mod group;
 mod identity;
+mod look;
 mod open;
 mod plan;
 pub mod properties;
@@ -35,6 +36,7 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+pub use look::{Bounds, Look, Seen, Standing, TopicFilter, look};
 pub use replay::Replay;
 pub use round::{Message, Notice, PartitionRange, Round, RoundLimit, Severity, Sink};
 pub use settings::{KafkaSettings, StartAt};

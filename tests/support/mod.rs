@@ -11,6 +11,7 @@ pub mod kafka;
 pub mod ledger;
 pub mod lines;
 pub mod produce;
+pub mod promtool;
 pub mod reader;
 pub mod run;
 pub mod secure;

@@ -14,7 +14,7 @@ use super::room::warn_of_room;
 use super::small_files::{load_schemas, stage_rejects, stage_schema};
 use super::stored_rejects::{Driven, OnRecord, is_read_first, kind_of, went_in};
 use crate::calendar::Zone;
-use crate::console::Console;
+use crate::console::{Console, Progress};
 use crate::error::{Error, Result};
 use crate::lineproto::{Instructions, Precision};
 use crate::order::{LeafSize, RunCounts};
@@ -33,6 +33,7 @@ use crate::table::{CollectSettings, Collected, Collector, PrunedDays, RejectedLi
 pub struct Archiver {
     store: Store,
     console: Console,
+    progress: Progress,
     zone: Zone,
     settings: IngestSettings,
     /// Columns as the archive has settled them.
@@ -97,6 +98,7 @@ impl Archiver {
             read_at: read.commits,
             space: store.spill_space(),
             store,
+            progress: console.progress(),
             console,
             zone,
             archived,
@@ -136,6 +138,11 @@ impl Archiver {
     pub fn replaying(mut self) -> Self {
         self.report.replay = true;
         self
+    }
+
+    /// Shows how far the work has come.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// How far the archive has read each partition.
@@ -281,7 +288,10 @@ impl Archiver {
             check_offsets(range)?;
         }
         let begun = Instant::now();
+        let lines = gathered.iter().map(|part| part.collected.lines).sum();
+        let sorting = self.progress.wait(format!("sorting {}", counted(lines, "line")));
         let mut settled = Commitment::settle(gathered, &self.space, self.zone)?;
+        drop(sorting);
         self.console.detail(format_args!(
             "{} lines collected, {} rejected, {} measurements",
             settled.lines,
@@ -329,7 +339,9 @@ impl Archiver {
                 };
                 self.report.phases_s.encode += begun.elapsed().as_secs_f64();
                 let begun = Instant::now();
+                let committing = self.progress.wait("committing");
                 staging.commit(commit.clone())?;
+                drop(committing);
                 self.report.phases_s.commit += begun.elapsed().as_secs_f64();
                 self.console
                     .detail(format_args!("commit {}: {} day files", commit.id, commit.days.len()));
@@ -390,9 +402,10 @@ impl Archiver {
             formats: archive.formats,
             leaf_size: self.leaf_size,
             memory: self.settings.memory.merging(rows.are_held()),
+            work: None,
         };
         let console = self.console;
-        let written = rows.write(context, staging, &state, |bytes| {
+        let written = rows.write(context, staging, &state, &self.progress, |bytes| {
             warn_of_room(console, &self.store, bytes)
         })?;
         for day in &written {

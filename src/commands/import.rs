@@ -9,7 +9,7 @@ use std::thread::{self, ScopedJoinHandle};
 use super::archiver::Archiver;
 use super::ending::{FailedRun, metrics_of, told};
 use crate::cli::ImportArgs;
-use crate::console::Console;
+use crate::console::{Console, Reading};
 use crate::error::{Error, Result};
 use crate::report::RunReport;
 use crate::settings::IngestSettings;
@@ -44,10 +44,12 @@ fn run_once(console: Console, archive: &Path, args: &ImportArgs) -> Result<RunRe
 
 fn archive_into(archiver: &mut Archiver, files: &mut Files, settings: &IngestSettings, stop: &StopFlag) -> Result<()> {
     loop {
+        let reading = archiver.progress().files(files.stored_bytes());
         let round = archiver.timed(
             |phases| &mut phases.read,
-            |archiver| read_round(files, settings, archiver, stop),
+            |archiver| read_round(files, settings, archiver, &reading, stop),
         );
+        drop(reading);
         archiver.add_bytes(round.bytes);
         failpoint::reach("before-commit");
         archiver.expect_more(!round.finished);
@@ -89,7 +91,13 @@ struct Held {
 }
 
 /// Reads blocks and lets the parsing threads take them, until it is time for a commit.
-fn read_round(files: &mut Files, settings: &IngestSettings, archiver: &Archiver, stop: &StopFlag) -> Round {
+fn read_round(
+    files: &mut Files,
+    settings: &IngestSettings,
+    archiver: &Archiver,
+    reading: &Reading,
+    stop: &StopFlag,
+) -> Round {
     let held = Held::default();
     let (send, receive) = sync_channel::<Block>(settings.threads * BLOCKS_PER_THREAD);
     let receive = Mutex::new(receive);
@@ -103,7 +111,7 @@ fn read_round(files: &mut Files, settings: &IngestSettings, archiver: &Archiver,
         let workers: Vec<_> = (0..settings.threads)
             .map(|_| {
                 let gatherer = archiver.gatherer(settings.threads);
-                scope.spawn(|| parse_blocks(gatherer, &receive, settings.default_time, &held))
+                scope.spawn(|| parse_blocks(gatherer, &receive, settings.default_time, &held, reading))
             })
             .collect();
         let full = || {
@@ -111,7 +119,7 @@ fn read_round(files: &mut Files, settings: &IngestSettings, archiver: &Archiver,
                 || held.bytes.load(Ordering::Relaxed) >= settings.memory.rejects()
                 || held.failed.load(Ordering::Relaxed)
         };
-        send_blocks(files, send, &mut round, stop, full);
+        send_blocks(files, send, &mut round, reading, stop, full);
         let join = |worker: ScopedJoinHandle<'_, Result<Gathered>>| match worker.join() {
             Ok(gathered) => gathered,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -126,6 +134,7 @@ fn send_blocks(
     files: &mut Files,
     send: SyncSender<Block>,
     round: &mut Round,
+    reading: &Reading,
     stop: &StopFlag,
     full: impl Fn() -> bool,
 ) {
@@ -133,6 +142,7 @@ fn send_blocks(
         match files.next_block() {
             Ok(Some(block)) => {
                 round.bytes += block.len;
+                reading.at(files.read_bytes());
                 if send.send(block).is_err() {
                     // Every parsing thread is gone: they panicked, and joining them will say so.
                     return;
@@ -154,6 +164,7 @@ fn parse_blocks(
     blocks: &Mutex<Receiver<Block>>,
     default_time: Option<i64>,
     held: &Held,
+    reading: &Reading,
 ) -> Result<Gathered> {
     loop {
         let next = blocks.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -168,7 +179,9 @@ fn parse_blocks(
             Content::LongLine { start, bytes } => gatherer.push_long_line(start, *bytes, default_time, origin(0)),
             Content::Nothing => {}
         }
-        held.lines.fetch_add(gatherer.lines() - lines, Ordering::Relaxed);
+        let lines = gatherer.lines() - lines;
+        reading.add(lines, block.len);
+        held.lines.fetch_add(lines, Ordering::Relaxed);
         held.bytes
             .fetch_add(gatherer.lasting_bytes() - bytes, Ordering::Relaxed);
         held.failed.fetch_or(gatherer.is_failed(), Ordering::Relaxed);

@@ -5,10 +5,12 @@ mod archiver;
 mod backup;
 mod balance;
 mod commit_rows;
+mod completions;
 mod day_file;
 mod demo;
 mod ending;
 mod import;
+mod man;
 mod merge;
 mod prune;
 mod rejects;
@@ -61,6 +63,8 @@ pub fn run(cli: Cli) -> u8 {
         Command::Prune(args) => ("prune", prune::run(console, archive, args)),
         Command::Backup(args) => ("backup", backup::run(console, archive, args)),
         Command::Demo(args) => ("demo", demo::run(console, given, args)),
+        Command::Completions(args) => ("completions", completions::run(console, args)),
+        Command::Man(args) => ("man", man::run(console, args)),
     };
     ended.unwrap_or_else(|error| failed(console, name, &error))
 }

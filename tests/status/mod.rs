@@ -191,9 +191,10 @@ fn a_limit_that_is_not_kept_is_named_with_how_much_it_is_over_and_asks_for_exit_
         .run()
         .expect_code(0);
     status(&folder, NOON + 7_260)
-        .args(["--max-age", "1h", "--topic", "^other"])
+        .args(["--max-age", "3h", "--topic", "^other"])
         .run()
-        .expect_code(0);
+        .expect_code(1)
+        .expect_said("--topic: names no topic that the archive has read");
     status(&folder, NOON).args(["--max-lag", "5"]).run().expect_code(2);
     status(&folder, NOON).args(["--max-age", "soon"]).run().expect_code(2);
 }

@@ -12,7 +12,7 @@ use self::follow::Schedule;
 use super::archiver::Archiver;
 use super::ending::{FailedRun, metrics_of, told};
 use crate::cli::ArchiveArgs;
-use crate::console::Console;
+use crate::console::{Console, PartitionAhead, Progress, Reading};
 use crate::error::{Error, Result};
 use crate::report::RunReport;
 use crate::settings::{IngestSettings, follow_every, kafka_settings};
@@ -79,13 +79,14 @@ pub(super) fn drain(
     if kafka.replay.is_some() {
         archiver = archiver.replaying();
     }
-    match drain_into(&mut archiver, &settings, kafka, stop, at_signal) {
+    match drain_into(console, &mut archiver, &settings, kafka, stop, at_signal) {
         Ok(()) => Ok(archiver.finish()),
         Err(error) => Err(archiver.fail(error)),
     }
 }
 
 fn drain_into(
+    console: Console,
     archiver: &mut Archiver,
     settings: &IngestSettings,
     kafka: &KafkaSettings,
@@ -97,10 +98,12 @@ fn drain_into(
         bytes: settings.memory.rejects(),
     };
     let goes_on = kafka.replay.is_none();
+    let connecting = console.progress().wait(format!("connecting to {}", kafka.brokers));
     let opened = archiver.timed(
         |phases| &mut phases.connect,
         |archiver| KafkaSource::open(kafka, &archiver.positions(), stop),
     );
+    drop(connecting);
     let mut source = match opened {
         // Nothing was read yet, and a client that is stopped while it connects has no better reason than that.
         Err(_) if stop.is_set() && at_signal == AtSignal::Done => return Ok(()),
@@ -118,10 +121,12 @@ fn drain_into(
             break;
         }
         let threads = source.threads();
+        let ahead = Ahead::show(archiver.progress(), &source);
         let sinks = (0..threads)
-            .map(|_| TopicSink::new(archiver, threads, source.topics()))
+            .map(|_| TopicSink::new(archiver, threads, source.topics(), &ahead))
             .collect();
         let round = archiver.timed(|phases| &mut phases.read, |_| source.round(sinks, limit, stop))?;
+        drop(ahead);
         for notice in &round.notices {
             archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
         }
@@ -272,16 +277,46 @@ struct TopicSink {
     /// Messages parsed, by topic, then by partition.
     messages: Vec<Vec<u64>>,
     bytes_read: u64,
+    ahead: Arc<Ahead>,
+    /// What is new since it was shown: messages, their bytes, and how far each partition is.
+    unshown: (u64, u64),
+    reached: Vec<(usize, i32, i64)>,
+}
+
+/// What is left to read, on the screen.
+struct Ahead {
+    reading: Reading,
+    /// The place of a topic's partition among those that are shown.
+    places: HashMap<(usize, i32), usize>,
+}
+
+impl Ahead {
+    fn show(progress: &Progress, source: &KafkaSource) -> Arc<Self> {
+        let (mut partitions, mut places) = (Vec::new(), HashMap::new());
+        for (topic, partition, range) in source.ahead() {
+            places.insert((topic, partition), partitions.len());
+            partitions.push(PartitionAhead {
+                name: format!("{}[{partition}]", source.topics()[topic].topic),
+                next: range.start,
+                end: range.end,
+            });
+        }
+        let reading = progress.partitions(partitions);
+        Arc::new(Self { reading, places })
+    }
 }
 
 impl TopicSink {
-    fn new(archiver: &Archiver, threads: usize, topics: &[Arc<TopicIdentity>]) -> Self {
+    fn new(archiver: &Archiver, threads: usize, topics: &[Arc<TopicIdentity>], ahead: &Arc<Ahead>) -> Self {
         let gatherer = |_| archiver.gatherer(threads * topics.len());
         Self {
             gatherers: topics.iter().map(gatherer).collect(),
             topics: topics.to_vec(),
             messages: vec![Vec::new(); topics.len()],
             bytes_read: 0,
+            ahead: Arc::clone(ahead),
+            unshown: (0, 0),
+            reached: Vec::new(),
         }
     }
 }
@@ -294,6 +329,15 @@ impl TopicSink {
             counts.resize(partition + 1, 0);
         }
         counts[partition] += 1;
+        self.unshown.0 += 1;
+        self.unshown.1 += message.payload.len() as u64;
+        let next = message.offset + 1;
+        match self.reached.last_mut() {
+            Some((topic, partition, reached)) if (*topic, *partition) == (message.topic, message.partition) => {
+                *reached = next
+            }
+            _ => self.reached.push((message.topic, message.partition, next)),
+        }
     }
 }
 
@@ -309,6 +353,16 @@ impl Sink for TopicSink {
         });
         self.count(message);
         self.bytes_read += message.payload.len() as u64;
+    }
+
+    fn batch_taken(&mut self) {
+        let (messages, bytes) = std::mem::take(&mut self.unshown);
+        self.ahead.reading.add(messages, bytes);
+        for (topic, partition, next) in self.reached.drain(..) {
+            if let Some(&place) = self.ahead.places.get(&(topic, partition)) {
+                self.ahead.reading.read_to(place, next);
+            }
+        }
     }
 
     fn lines_held(&self) -> u64 {

@@ -17,7 +17,8 @@ pub struct Limits {
 }
 
 /// An error for each limit that is not kept. What is not known is not kept.
-pub fn overruns(report: &StatusReport<'_>, limits: Limits) -> Vec<Error> {
+/// `reads_topics`: the archive was read from topics, whether or not they are those that are looked at.
+pub fn overruns(report: &StatusReport<'_>, limits: Limits, reads_topics: bool) -> Vec<Error> {
     let mut over = Vec::new();
     let current = || report.partitions.iter().filter(|partition| !partition.replaced);
     if let Some(most) = limits.lag {
@@ -28,6 +29,7 @@ pub fn overruns(report: &StatusReport<'_>, limits: Limits) -> Vec<Error> {
         let mut read = current().filter(|partition| partition.next.is_some()).peekable();
         match read.peek() {
             Some(_) => over.extend(read.filter_map(|partition| too_old(partition, most))),
+            None if reads_topics => over.push(Error::new("--topic", "names no topic that the archive has read")),
             None => over.extend(no_run_lately(report, most)),
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn run(console: Console, folder: &Path, args: &StatusArgs) -> Result<
         lag: args.max_lag,
         age: settings.max_age,
     };
-    let over = overruns(&report, limits);
+    let over = overruns(&report, limits, !known.is_empty());
     problems.extend(report.problems());
     report.set_errors(problems.iter().chain(&over));
     if console.json {
@@ -74,5 +74,6 @@ fn ask(mut kafka: KafkaSettings, topics: &TopicFilter, known: &[SourceRange], co
     kafka.log = console.verbose;
     kafka.check()?;
     // A signal ends this at once: there is nothing to save.
+    let _asking = console.progress().wait(format!("asking {}", kafka.brokers));
     look(&kafka, topics, known, &StopFlag::new())
 }

@@ -14,7 +14,7 @@ use crate::store::{Archive, LastRun};
 
 #[derive(Serialize)]
 pub struct StatusReport<'a> {
-    command: &'static str,
+    pub command: &'static str,
     pub exit_code: u8,
     pub archive: String,
     pub timezone: &'a str,
@@ -34,7 +34,7 @@ pub struct StatusReport<'a> {
     /// Whether a killed run left work that the next one will finish or discard.
     pub recovery_pending: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<String>,
+    pub errors: Vec<String>,
 }
 
 /// A time and how long ago it was.
@@ -66,7 +66,7 @@ pub struct DayStatus<'a> {
     pub measurement: &'a str,
     pub day: &'a str,
     pub rows: u64,
-    row_groups: usize,
+    pub row_groups: usize,
     pub parquet_bytes: Option<u64>,
     pub csv_bytes: Option<u64>,
     pub first: String,

@@ -152,6 +152,7 @@ impl<'a, S: Sink> Worker<'a, S> {
                 digest: digest(entry.payload()),
             });
         }
+        self.sink.batch_taken();
         if moved {
             self.shared.moved();
         }

@@ -29,6 +29,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -123,6 +124,12 @@ impl KafkaSource {
     /// Number of consumer threads, and so of sinks that a round takes.
     pub fn threads(&self) -> usize {
         self.queues.len()
+    }
+
+    /// What is open: the topic's index, the partition, the next offset and the frozen end.
+    pub fn ahead(&self) -> impl Iterator<Item = (usize, i32, Range<i64>)> + '_ {
+        let open = self.slots.iter().filter(|slot| slot.track.is_open());
+        open.map(|slot| (slot.topic, slot.partition, slot.track.next()..slot.track.end().0))
     }
 
     /// Number of offsets between what was read and the frozen ends; gaps are among them.

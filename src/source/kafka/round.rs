@@ -24,6 +24,8 @@ pub struct Message<'a> {
 pub trait Sink: Send {
     /// Takes one message. Those of a partition come in the order of their offsets, and always to the same sink.
     fn message(&mut self, message: &Message<'_>);
+    /// A batch of messages was taken: time to say so.
+    fn batch_taken(&mut self) {}
     /// Lines held since the last commit.
     fn lines_held(&self) -> u64;
     /// Bytes of memory held.

@@ -8,6 +8,7 @@ mod commit_rows;
 mod completions;
 mod day_file;
 mod demo;
+mod ending;
 mod import;
 mod man;
 mod merge;
@@ -28,13 +29,14 @@ pub use merge::Merger;
 pub use schema::TypeChange;
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use crate::cli::{Cli, Command};
 use crate::console::Console;
 use crate::error::{Error, Kind, Result};
 use crate::report::{Outcome, RunReport};
 use crate::source::StopFlag;
+use crate::store::failpoint;
 
 /// The archive's folder where neither `--archive` nor `DIURNAL_ARCHIVE` names one.
 const DEFAULT_ARCHIVE: &str = "archive";
@@ -54,7 +56,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Archive(args) => ("archive", archive::run(console, archive, args)),
         Command::Import(args) => ("import", import::run(console, archive, args)),
         Command::Verify => ("verify", verify::run(console, archive)),
-        Command::Status => ("status", status::run(console, archive)),
+        Command::Status(args) => ("status", status::run(console, archive, args)),
         Command::Rejects(args) => ("rejects", rejects::run(console, archive, args)),
         Command::Schema(args) => ("schema", schema::run(console, archive, args)),
         Command::Merge(args) => ("merge", merge::run(console, archive, args)),
@@ -75,11 +77,7 @@ fn failed(console: Console, command: &'static str, error: &Error) -> u8 {
 
 /// The exit code of an error that was said already, and with `--json` the object.
 fn exit_of(console: Console, command: &'static str, error: &Error) -> u8 {
-    let exit_code = match error.kind() {
-        Kind::Failed | Kind::Damaged => 1,
-        Kind::Usage => 2,
-        Kind::Locked => 4,
-    };
+    let exit_code = exit_code(error);
     if console.json {
         let report = RunReport {
             outcome: Outcome::Failed,
@@ -90,6 +88,15 @@ fn exit_of(console: Console, command: &'static str, error: &Error) -> u8 {
         console.print_json(&report);
     }
     exit_code
+}
+
+/// The exit code that an error ends the process with.
+fn exit_code(error: &Error) -> u8 {
+    match error.kind() {
+        Kind::Failed | Kind::Damaged => 1,
+        Kind::Usage => 2,
+        Kind::Locked => 4,
+    }
 }
 
 /// Stops at the next whole step on SIGINT or SIGTERM; a second signal ends the process at once, with nothing changed.
@@ -117,7 +124,7 @@ fn is_inside(archive: &Path, path: &Path) -> bool {
 
 /// Nanoseconds since 1970-01-01 UTC, by the machine's clock.
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = failpoint::clock().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 

@@ -8,6 +8,7 @@ mod faults;
 mod follow;
 mod group;
 mod identity;
+mod lag;
 mod replay;
 mod retention;
 mod security;

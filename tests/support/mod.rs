@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod lines;
 pub mod mounted;
 pub mod produce;
+pub mod promtool;
 pub mod reader;
 pub mod run;
 pub mod secure;

@@ -19,6 +19,7 @@ const TYPED_ONLY: &[(&str, &str)] = &[
     ("-X", "DIURNAL_KAFKA_SASL_PASSWORD and its like set each property"),
     ("--retry", "done once, on purpose"),
     ("--limit", "of one look"),
+    ("--days", "of one look"),
     ("--measurement", "a part of the column's name"),
     ("--output", "of one copy"),
     ("--csv-older-than", "what is removed has to be typed"),

@@ -11,6 +11,7 @@ mod import;
 mod merge;
 mod prune;
 mod rejects;
+mod report;
 mod room;
 mod schema;
 mod small_files;
@@ -59,6 +60,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Merge(args) => ("merge", merge::run(console, archive, args)),
         Command::Prune(args) => ("prune", prune::run(console, archive, args)),
         Command::Backup(args) => ("backup", backup::run(console, archive, args)),
+        Command::Report(args) => ("report", report::run(console, archive, args)),
         Command::Demo(args) => ("demo", demo::run(console, given, args)),
     };
     ended.unwrap_or_else(|error| failed(console, name, &error))

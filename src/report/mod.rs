@@ -1,5 +1,6 @@
 //! What a run and an archive look like to the programs that read `--json` and to the people who read the summary.
 
+pub mod html;
 mod json;
 mod run;
 mod text;

@@ -23,6 +23,7 @@ mod pages;
 mod prune;
 mod queries;
 mod rejects;
+mod report;
 mod schema;
 mod spill;
 mod support;

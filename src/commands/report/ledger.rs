@@ -77,9 +77,9 @@ struct Arrivals {
 #[derive(Clone, Copy, Debug, Default)]
 struct Arrived {
     late: u64,
-    /// Sum over the rows that came in order of the nanoseconds that they waited, and how many rows those are.
-    waited: f64,
-    waiting: u64,
+    /// Sum over the rows that came in order of the nanoseconds from their times to the commit, and how many rows those are.
+    lag: f64,
+    in_order: u64,
     /// Nanoseconds from the day's end to the last commit that brought rows.
     ended_after: Option<i128>,
 }
@@ -141,8 +141,8 @@ impl Arrivals {
         let from = last_before.unwrap_or(entry.first);
         if !is_late && entry.last > from {
             let middle = (i128::from(from) + i128::from(entry.last)) / 2;
-            arrived.waited += (at - middle) as f64 * new as f64;
-            arrived.waiting += new;
+            arrived.lag += (at - middle) as f64 * new as f64;
+            arrived.in_order += new;
         }
     }
 }
@@ -180,7 +180,7 @@ fn days(
         if let Some(facts) = by_day.get_mut(&day.parse()?) {
             let seconds = |nanoseconds: f64| (nanoseconds / 1e9).round();
             facts.late = arrived.late;
-            facts.wait = (arrived.waiting > 0).then(|| seconds(arrived.waited / arrived.waiting as f64));
+            facts.lag = (arrived.in_order > 0).then(|| seconds(arrived.lag / arrived.in_order as f64));
             facts.ended_after = arrived.ended_after.map(|after| seconds(after as f64));
         }
     }
@@ -321,23 +321,23 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_is_from_the_middle_of_the_new_rows_to_the_commit() {
+    fn the_lag_is_from_the_middle_of_the_new_rows_to_the_commit() {
         let found = arrived(&[
             commit("archive", Some("2020-06-19T12:00:00Z"), vec![day(19, 100, 12)]),
             commit("archive", Some("2020-06-20T01:00:00Z"), vec![day(19, 300, 24)]),
         ]);
         let day = found["2020-06-19"];
-        // 100 rows waited 6 h in the mean, 200 rows 7 h.
-        assert_eq!(day.waiting, 300);
-        assert_eq!(day.waited / 300.0 / HOUR as f64, (100.0 * 6.0 + 200.0 * 7.0) / 300.0);
+        // 100 rows took 6 h in the mean, 200 rows 7 h.
+        assert_eq!(day.laging, 300);
+        assert_eq!(day.laged / 300.0 / HOUR as f64, (100.0 * 6.0 + 200.0 * 7.0) / 300.0);
         assert_eq!(day.ended_after, Some(i128::from(HOUR)));
     }
 
     #[test]
-    fn a_ledger_without_times_says_nothing_of_waiting() {
+    fn a_ledger_without_times_says_nothing_of_lag() {
         let found = arrived(&[commit("archive", None, vec![day(19, 100, 12)])]);
         assert_eq!(
-            (found["2020-06-19"].waiting, found["2020-06-19"].ended_after),
+            (found["2020-06-19"].in_order, found["2020-06-19"].ended_after),
             (0, None)
         );
     }

@@ -63,7 +63,7 @@ impl DayFacts {
             parquet: None,
             csv: None,
             late: 0,
-            wait: None,
+            lag: None,
             ended_after: None,
         }
     }
@@ -83,7 +83,7 @@ pub struct DayFacts {
     /// Rows that came when later ones of their measurement were there.
     pub late: u64,
     /// Seconds from a row's time to its commit, about, over the rows that came in order; `None` where the ledger has no times.
-    pub wait: Option<f64>,
+    pub lag: Option<f64>,
     /// Seconds from the end of the day to the last commit that brought rows.
     pub ended_after: Option<f64>,
 }
@@ -182,7 +182,7 @@ struct DayData {
     parquet: Option<u64>,
     csv: Option<u64>,
     late: u64,
-    wait: Option<Number>,
+    lag: Option<Number>,
     ended_after: Option<Number>,
     /// Of all series of all plots.
     samples: u64,
@@ -353,7 +353,7 @@ fn days(facts: &Facts, plots: &[FinishedPlot], zone: Zone) -> Vec<DayData> {
                 parquet: day.parquet,
                 csv: day.csv,
                 late: day.late,
-                wait: day.wait.map(|wait| Number(rounded(wait, 0.0))),
+                lag: day.lag.map(|lag| Number(rounded(lag, 0.0))),
                 ended_after: day.ended_after.map(Number),
                 samples: found,
                 missing,

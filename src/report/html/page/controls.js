@@ -14,7 +14,8 @@ function draggedByFinger(element) {
     if (event.pointerType !== "touch") return;
     const over = element.querySelector(".u-over");
     const target = type === "mousedown" || type === "mousemove" ? over : document;
-    target?.dispatchEvent(new MouseEvent(type, { bubbles: true, clientX: event.clientX, clientY: event.clientY, button: 0 }));
+    // Without a movement the library takes it for a mouse that stands still.
+    target?.dispatchEvent(new MouseEvent(type, { bubbles: true, clientX: event.clientX, clientY: event.clientY, movementX: 1 }));
   };
   element.addEventListener("pointerdown", pass("mousedown"));
   element.addEventListener("pointermove", pass("mousemove"));

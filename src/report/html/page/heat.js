@@ -2,6 +2,9 @@
 
 const ROW = 18;
 
+/** Names of hosts need more room than numbers. */
+const heatGutter = () => Math.max(gutter(), 84);
+
 /** The cells of one field: for each host the mean and the number of its values, by cell. */
 function cellsOf(plot) {
   const width = Math.max(plot.width, 3600);
@@ -68,7 +71,7 @@ function beginHeat() {
     scale = scaleOf(of, what);
     title.textContent = of.width === 3600 ? "Hosts by hour" : `Hosts by ${span(of.width)}`;
     const unit = what === "mean" ? of.plot.unit : null;
-    const ends = scale.map((end) => valueText(end, unit));
+    const ends = scale.map((end) => axisText(end, unit));
     ramp.replaceChildren(make("span", "quiet", ends[0]), make("i", "ramp-bar"), make("span", "quiet", ends[1]), make("i", "none-bar"), make("span", "quiet", "none"));
     chart?.destroy();
     const options = commonOptions(element, Math.max(hosts.length, 1) * ROW + 54);
@@ -81,12 +84,12 @@ function beginHeat() {
       {
         stroke: () => colour("--text"),
         font: FONT,
-        size: gutter(),
+        size: heatGutter(),
         gap: 8,
         grid: { show: false },
         ticks: { show: false },
         splits: () => hosts.map((_, row) => row + 0.5),
-        values: () => hosts.map((host) => shortened(host, isNarrow.matches ? 8 : 13)),
+        values: (plot) => hosts.map((host) => fitted(plot.ctx, host, heatGutter() - 12)),
       },
     ];
     options.hooks.drawClear = [paint];
@@ -183,7 +186,17 @@ function channels(hex) {
   return [1, 3, 5].map((place) => parseInt(hex.slice(place, place + 2), 16));
 }
 
-function shortened(text, most) {
-  const letters = [...text];
-  return letters.length <= most ? text : `${letters.slice(0, most - 1).join("")}…`;
+/** As much of a name as is so many pixels wide. */
+function fitted(ctx, text, most) {
+  ctx.save();
+  ctx.font = FONT;
+  const fits = (shorter) => ctx.measureText(shorter).width <= most;
+  let letters = [...text];
+  let shorter = text;
+  while (letters.length > 1 && !fits(shorter)) {
+    letters = letters.slice(0, -1);
+    shorter = `${letters.join("")}…`;
+  }
+  ctx.restore();
+  return shorter;
 }

@@ -51,18 +51,22 @@ const allSeries = () => data.plots.flatMap((plot) => plot.series.map((series) =>
 /** Of all samples that should be there, those that are. */
 const complete = ({ samples, missing }) => (samples + missing > 0 ? samples / (samples + missing) : 1);
 
+/** Whether a series ended before the report does. */
+const isSilent = (series) => series.interval !== null && data.time[1] - series.last > Math.max(1.5 * series.interval, 1);
+
 function addFigures() {
   const series = allSeries();
   const samples = sum(series, (one) => one.samples);
   const missing = sum(series, (one) => one.missing);
   const size = sum(data.days, (day) => (day.parquet ?? 0) + (day.csv ?? 0));
   const waiting = sum(data.facts.rejects, (reject) => reject.waiting);
+  const silent = new Set(series.filter(isSilent).map((one) => one.host)).size;
   const late = sum(data.days, (day) => day.late);
   const list = [
     ["Rows", count(sum(data.days, (day) => day.rows)), counted(data.facts.measurements.length + data.facts.measurements_left_out, "measurement")],
-    ["Hosts", count(data.hosts.length), `${count(series.length)} series plotted`],
+    ["Hosts", count(data.hosts.length), silent > 0 ? `${count(silent)} silent at the end` : `${count(series.length)} series plotted`],
     ["Complete", samples > 0 ? percent(complete({ samples, missing })) : "–", `${counted(missing, "sample")} missing`, complete({ samples, missing }) < 0.99],
-    ["Late", count(late), late === 1 ? "row came after later ones" : "rows came after later ones"],
+    ["Late rows", count(late), "behind later ones"],
     ["Rejects", count(waiting), waiting > 0 ? "lines wait" : "none waits", waiting > 0],
     ["Size", bytes(size), counted(data.days.filter((day) => day.rows > 0).length, "day")],
   ];
@@ -80,19 +84,19 @@ function addSeries() {
     return;
   }
   const [, end] = data.time;
-  const silent = (row) => row.interval !== null && end - row.last > Math.max(1.5 * row.interval, 1);
+  const gappiest = largest(rows, (row) => 1 - complete(row));
   const value = (row, number) => valueText(number, row.plot.unit);
   const columns = [
     { head: "Field", cell: (row) => name(row.plot.name), by: (row) => row.plot.name },
     { head: "Series", cell: (row) => label(row), by: (row) => `${row.host} ${row.rest}` },
     { head: "Samples", number: true, cell: (row) => count(row.samples), by: (row) => row.samples },
     { head: "Every", number: true, cell: (row) => (row.interval === null ? "–" : span(row.interval)), by: (row) => row.interval ?? 0 },
-    { head: "Missing", number: true, warns: true, cell: (row) => count(row.missing), by: (row) => row.missing, bar: (row) => 1 - complete(row) },
+    { head: "Missing", number: true, warns: true, cell: (row) => count(row.missing), by: (row) => row.missing, bar: (row) => (1 - complete(row)) / gappiest },
     { head: "Complete", number: true, cell: (row) => percent(complete(row)), by: complete },
     { head: "Longest gap", number: true, cell: (row) => (row.missing > 0 ? span(row.longest) : "–"), by: (row) => (row.missing > 0 ? row.longest : 0) },
     {
       head: "Last sample",
-      cell: (row) => [clocks.minute(row.last), silent(row) ? make("span", "tag", `silent for ${span(end - row.last)}`) : null],
+      cell: (row) => [clocks.minute(row.last), isSilent(row) ? make("span", "tag", `silent for ${span(end - row.last)}`) : null],
       by: (row) => row.last,
     },
     { head: "Conflicts", number: true, cell: (row) => (row.conflicts > 0 ? count(row.conflicts) : "–"), by: (row) => row.conflicts },
@@ -111,12 +115,12 @@ function addDays() {
   }
   const { days } = data;
   const size = (day) => (day.parquet ?? 0) + (day.csv ?? 0);
-  const [rows, bytesMost, missing, late, wait] = [
+  const [rows, bytesMost, missing, late, lag] = [
     largest(days, (day) => day.rows),
     largest(days, size),
     largest(days, (day) => day.missing),
     largest(days, (day) => day.late),
-    largest(days, (day) => day.wait),
+    largest(days, (day) => day.lag),
   ];
   const dash = (number, text) => (number > 0 ? text : "–");
   const columns = [
@@ -126,10 +130,10 @@ function addDays() {
     { head: "Missing", number: true, warns: true, cell: (day) => dash(day.missing, count(day.missing)), by: (day) => day.missing, bar: (day) => day.missing / missing },
     { head: "Complete", number: true, cell: (day) => (day.samples + day.missing > 0 ? percent(complete(day)) : "–"), by: complete },
     { head: "Late rows", number: true, cell: (day) => dash(day.late, count(day.late)), by: (day) => day.late, bar: (day) => day.late / late },
-    { head: "Wait, about", number: true, cell: (day) => (day.wait === null ? "–" : span(day.wait)), by: (day) => day.wait ?? 0, bar: (day) => (day.wait ?? 0) / wait },
+    { head: "Lag, about", number: true, cell: (day) => (day.lag === null ? "–" : span(day.lag)), by: (day) => day.lag ?? 0, bar: (day) => (day.lag ?? 0) / lag },
     { head: "Last rows", number: true, cell: (day) => lastRows(day), by: (day) => day.ended_after ?? 0 },
   ];
-  card.append(make("h2", "", "Days: completeness, lateness, lag"));
+  card.append(make("h2", "", "Days: completeness, late rows, ingestion lag"));
   if (data.facts.days_left_out > 0) card.append(make("p", "quiet", `The last ${count(days.length)}; ${counted(data.facts.days_left_out, "earlier day")} left out.`));
   card.append(table(columns, [...days].reverse(), true));
 }

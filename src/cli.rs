@@ -110,6 +110,13 @@ pub enum Command {
     #[command(after_help = "Example:\n  diurnal backup /mnt/backup/archive-$(date +%F)\n\n\
         Every file is checked against its hash in the ledger while it is copied: of a damaged archive no backup is made.")]
     Backup(BackupArgs),
+    /// Make one HTML page of plots, a heat map, what is missing and what came late; it needs no network and no server
+    #[command(after_help = "Examples:\n  \
+        diurnal report\n  \
+        diurnal report --from -7d -o /var/www/html/metrics.html -q\n  \
+        diurnal report --from 2026-11-01 --until 2026-12-01 --field disk.used_percent --field net.bytes_recv\n\n\
+        The archive is only read, without a lock: runs may go on meanwhile. The same archive and flags make the same page.")]
+    Report(ReportArgs),
     /// Try it without Kafka: embedded broker, simulated agents, a real archive run into diurnal-demo/archive
     #[command(
         after_help = "Example:\n  diurnal demo && duckdb -c \"from 'diurnal-demo/archive/cpu/*.parquet' limit 5\""
@@ -495,6 +502,25 @@ pub struct BackupArgs {
     /// The folder to make; one that exists must be empty, and the folder above it must exist
     #[arg(value_name = "DEST")]
     pub dest: PathBuf,
+}
+
+/// Flags of `diurnal report`.
+#[derive(Args, Clone, Debug)]
+pub struct ReportArgs {
+    /// Begin with this time: 2026-11-01, 2026-11-01T12:00:00Z, or an age such as -7d, which counts from the end of the archive's last day
+    /// [default: 30 days before --until]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// End just before this time (a time or an age) [default: the end of the archive's last day]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub until: Option<String>,
+    /// The file to write; one that is there is replaced when the new one is whole
+    #[arg(short, long, value_name = "FILE", default_value = "report.html")]
+    pub output: PathBuf,
+    /// A field to plot, in place of the default ones; may be given several times. cpu.busy is what cpu.usage_idle leaves of 100, of all
+    /// processors together [default: cpu.busy, mem.used_percent]
+    #[arg(long = "field", value_name = "MEASUREMENT.FIELD")]
+    pub fields: Vec<String>,
 }
 
 /// Flags of `diurnal demo`.

@@ -26,6 +26,7 @@ mod prune;
 mod queries;
 mod readers;
 mod rejects;
+mod report;
 mod schema;
 mod shells;
 mod soak;

@@ -14,6 +14,7 @@ mod man;
 mod merge;
 mod prune;
 mod rejects;
+mod report;
 mod room;
 mod schema;
 mod small_files;
@@ -62,6 +63,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Merge(args) => ("merge", merge::run(console, archive, args)),
         Command::Prune(args) => ("prune", prune::run(console, archive, args)),
         Command::Backup(args) => ("backup", backup::run(console, archive, args)),
+        Command::Report(args) => ("report", report::run(console, archive, args)),
         Command::Demo(args) => ("demo", demo::run(console, given, args)),
         Command::Completions(args) => ("completions", completions::run(console, args)),
         Command::Man(args) => ("man", man::run(console, args)),

@@ -1,6 +1,7 @@
 //! What a run and an archive look like to the programs that read `--json` and to the people who read the summary.
 
 mod fit;
+pub mod html;
 mod json;
 pub mod metrics;
 mod run;

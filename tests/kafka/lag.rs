@@ -17,8 +17,11 @@ fn points(partition: i32, range: std::ops::Range<i64>) -> Vec<Record> {
     range.map(|n| Record::new(partition, point(n))).collect()
 }
 
-/// Each partition of the topic: number, standing, next, end, lag.
-fn rows(report: &Value, topic: &Topic<'_>) -> Vec<(i64, String, Option<i64>, Option<i64>, Option<i64>)> {
+/// Number, standing, next, end, lag.
+type Row = (i64, String, Option<i64>, Option<i64>, Option<i64>);
+
+/// Each partition of the topic.
+fn rows(report: &Value, topic: &Topic<'_>) -> Vec<Row> {
     let all = report["partitions"].as_array().expect("partitions").iter();
     all.filter(|row| row["topic"] == topic.name())
         .map(|row| {

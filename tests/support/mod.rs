@@ -2,6 +2,7 @@
 //! DuckDB, real Telegraf.
 
 pub mod answer;
+pub mod browser;
 pub mod captures;
 pub mod digest;
 pub mod duckdb;

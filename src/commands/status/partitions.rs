@@ -119,10 +119,13 @@ pub fn partitions(known: &[&SourceRange], seen: Option<&Look>, times: &RunTimes,
     rows
 }
 
+/// Partitions of one topic, by its id.
+type OfId<'a> = BTreeMap<Option<&'a str>, Vec<SourceKey>>;
+
 /// Partitions of topics that were deleted and made again, where the archive has gone on with the new one. Kafka knows which that is;
 /// where it was not asked, the topic that was read last.
 fn replaced(known: &[&SourceRange], seen: Option<&Look>, times: &RunTimes) -> BTreeSet<SourceKey> {
-    let mut by_name: BTreeMap<(&str, &str), BTreeMap<Option<&str>, Vec<SourceKey>>> = BTreeMap::new();
+    let mut by_name: BTreeMap<(&str, &str), OfId<'_>> = BTreeMap::new();
     for range in known {
         let ids = by_name.entry((&range.cluster_id, &range.topic)).or_default();
         ids.entry(range.topic_id.as_deref())

@@ -328,8 +328,8 @@ mod tests {
         ]);
         let day = found["2020-06-19"];
         // 100 rows took 6 h in the mean, 200 rows 7 h.
-        assert_eq!(day.laging, 300);
-        assert_eq!(day.laged / 300.0 / HOUR as f64, (100.0 * 6.0 + 200.0 * 7.0) / 300.0);
+        assert_eq!(day.in_order, 300);
+        assert_eq!(day.lag / 300.0 / HOUR as f64, (100.0 * 6.0 + 200.0 * 7.0) / 300.0);
         assert_eq!(day.ended_after, Some(i128::from(HOUR)));
     }
 

@@ -2,20 +2,26 @@
 
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::format::TimeUnit;
 use crate::lineproto::{FIELDS, Precision, TAGS};
 use crate::table::schema::ColumnType;
 use crate::table::{COLUMNS, MEASUREMENTS};
+use crate::version::VERSION;
 
 /// Drains Kafka topics of Telegraf metrics into one time-ordered Parquet and CSV file per measurement and day.
 #[derive(Debug, Parser)]
 #[command(
     name = "diurnal",
-    version,
+    version = VERSION,
     propagate_version = true,
-    after_help = "Exit codes: 0 done; 1 failed or incomplete, safe to rerun; 2 wrong usage; 3 done, more new rejects than \
+    after_help = "Examples:\n  \
+                  diurnal demo\n  \
+                  diurnal archive --brokers localhost:9092 --topic my-computer-metric\n  \
+                  diurnal status\n\n\
+                  Exit codes: 0 done; 1 failed or incomplete, safe to rerun; 2 wrong usage; 3 done, more new rejects than \
                   --max-rejects; 4 another run holds the archive; 5 done, but Kafka no longer had some offsets. Where \
                   several hold: 2, 4, 1, 5, 3."
 )]
@@ -39,10 +45,10 @@ pub struct Global {
     #[arg(long, global = true)]
     pub json: bool,
     /// Print nothing when all is well: for cron, which mails what is printed
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, env = "DIURNAL_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
     /// Say what is being done: assignments, positions, commits, librdkafka's own messages
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, env = "DIURNAL_VERBOSE", value_parser = BoolishValueParser::new())]
     pub verbose: bool,
 }
 
@@ -63,10 +69,21 @@ pub enum Command {
         diurnal import consumer-thread-*.csv")]
     Import(ImportArgs),
     /// Check the archive: every file and hash, order and day, CSV against Parquet, the ledger without hole or overlap
+    #[command(after_help = "Examples:\n  diurnal verify\n  diurnal verify --archive /srv/metrics/archive -q")]
     Verify,
-    /// Show the days of the archive and how far each partition was read
-    Status,
+    /// Show what the archive holds and how far each partition was read; with --brokers, how far behind Kafka that is
+    #[command(
+        after_help = "Examples:\n  diurnal status\n  diurnal status --days\n  diurnal status --brokers localhost:9092\n  \
+        diurnal status -q --brokers localhost:9092 --max-lag 100000 --max-age 2h\n\n\
+        Exit codes: 0 all is within the limits; 1 a limit is not kept, Kafka did not answer, or a topic is gone or was made again; 2 wrong \
+        usage. Each reason is a line on standard error, which -q leaves alone."
+    )]
+    Status(StatusArgs),
     /// Show the columns of the archive, export them as schema files, or change a column's type
+    #[command(
+        after_help = "Examples:\n  diurnal schema show cpu\n  diurnal schema export -o my-schemas\n  \
+        diurnal schema set cpu.usage_idle float"
+    )]
     Schema(SchemaArgs),
     /// List and count the lines that could not be archived; --retry drives them through again
     #[command(
@@ -105,6 +122,20 @@ pub enum Command {
         after_help = "Example:\n  diurnal demo && duckdb -c \"from 'diurnal-demo/archive/cpu/*.parquet' limit 5\""
     )]
     Demo(DemoArgs),
+    /// Print the completions of commands and flags for a shell
+    #[command(after_help = "Examples:\n  \
+        diurnal completions bash > ~/.local/share/bash-completion/completions/diurnal\n  \
+        diurnal completions zsh > ~/.zfunc/_diurnal\n  \
+        diurnal completions fish > ~/.config/fish/completions/diurnal.fish\n\n\
+        Or for this one shell: `source <(diurnal completions bash)`. zsh finds ~/.zfunc where ~/.zshrc says \
+        `fpath=(~/.zfunc $fpath)` before `compinit`.")]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for each command into a folder
+    #[command(
+        after_help = "Examples:\n  diurnal man | man -l -\n  diurnal man --output ~/.local/share/man/man1\n\n\
+        After the second one `man diurnal-archive` shows the page of that command, where ~/.local/bin is in the PATH."
+    )]
+    Man(ManArgs),
 }
 
 /// `--commit-every` where it is not given: some ten gigabytes of lines, so that a first run over weeks of data that is killed
@@ -128,7 +159,8 @@ pub struct IngestArgs {
     /// Files of a day; fixed when the archive is made [default: parquet,csv]
     #[arg(long, value_name = "FORMATS", value_delimiter = ',', env = "DIURNAL_FORMATS")]
     pub formats: Option<Vec<FormatName>>,
-    /// Folder of schema files (TOML) for measurements that the archive does not know yet
+    /// Folder of schema files (TOML) for measurements that the archive does not know yet; without it those that diurnal knows by itself are
+    /// declared, and the types of others learned
     #[arg(long, value_name = "DIR", env = "DIURNAL_SCHEMAS")]
     pub schemas: Option<PathBuf>,
     /// Memory for the whole process, such as 512MiB. Rows that it has no room for wait on the archive's disk, sorted; it decides nothing
@@ -155,9 +187,21 @@ pub struct IngestArgs {
     /// Read and parse all, say what would change, and write nothing: no archive is made, no file touched, no offset committed
     #[arg(long)]
     pub dry_run: bool,
+    /// Where the run's figures go.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// What producers may send.
     #[command(flatten)]
     pub limits: LimitArgs,
+}
+
+/// Flags of the commands that make runs.
+#[derive(Args, Clone, Debug)]
+pub struct MetricsArgs {
+    /// After each run, also one that failed, write its figures for Prometheus to this file, as a whole; node_exporter's textfile collector
+    /// reads names that end in .prom. One that can't be written is a warning and does not change the exit code. Without it none is written
+    #[arg(long, value_name = "FILE", env = "DIURNAL_METRICS_FILE")]
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// Limits on what producers may send. Lines past one of them are rejects; `rejects --retry` with a higher one takes them in.
@@ -243,7 +287,7 @@ pub struct ArchiveArgs {
         value_delimiter = ','
     )]
     pub topics: Vec<String>,
-    /// Where a topic that the archive does not know begins: earliest, latest, a time such as 2020-06-19 or an age such as -7d
+    /// Where a topic that the archive does not know begins: earliest, latest, a time such as 2020-06-19 (UTC) or an age such as -7d
     #[arg(
         long,
         value_name = "START",
@@ -252,11 +296,12 @@ pub struct ArchiveArgs {
         allow_hyphen_values = true
     )]
     pub from: String,
-    /// Stop each partition before its first record stamped at or after this time (a time, or an age such as -1h)
+    /// Stop each partition before its first record stamped at or after this: a time such as 2020-06-20 (UTC), or an age such as -1h; without
+    /// it a run reads all that is there when it starts
     #[arg(long, value_name = "TIME", env = "DIURNAL_UNTIL", allow_hyphen_values = true)]
     pub until: Option<String>,
-    /// Read once more, by record time, what was archived before: two times or ages, either of which may be left out, `..` for
-    /// all that Kafka still has. What is archived already stays as it is, holes are filled; where the next run goes on does
+    /// Read once more, by record time, what was archived before: two times or ages, such as -2d..-1d or 2020-06-19..,
+    /// either of which may be left out, `..` for all that Kafka still has; without it only what is new is read. What is archived already stays as it is, holes are filled; where the next run goes on does
     /// not move. Of a cluster that the archive does not know (a mirror), everything in the range is read
     #[arg(long, value_name = "FROM..UNTIL", allow_hyphen_values = true, conflicts_with_all = ["from", "until"])]
     pub replay: Option<String>,
@@ -266,25 +311,59 @@ pub struct ArchiveArgs {
     /// From the start of one run to the start of the next, such as 30s, 15m, 1h or 1d; at least 1s
     #[arg(long, value_name = "DURATION", default_value = "1h", requires = "follow")]
     pub every: String,
-    /// Read this topic from its beginning although it was deleted and made again since the last run; may be given several times
+    /// Read this topic from its beginning although it was deleted and made again since the last run, which is refused without it; may be
+    /// given several times
     #[arg(long, value_name = "TOPIC", value_delimiter = ',')]
     pub accept_recreated: Vec<String>,
     /// Group under which the offsets are also committed to Kafka, for its own tools to see
     #[arg(long, value_name = "NAME", env = "DIURNAL_GROUP", default_value = "diurnal")]
     pub group: String,
+    /// What it shares with `status`.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// What it shares with `import`.
+    #[command(flatten)]
+    pub ingest: IngestArgs,
+}
+
+/// Flags of the commands that talk to Kafka.
+#[derive(Args, Clone, Debug)]
+pub struct ConnectionArgs {
     /// Give up after this long without progress, such as 60s or 5m
     #[arg(long, value_name = "DURATION", env = "DIURNAL_TIMEOUT", default_value = "60s")]
     pub timeout: String,
     /// A librdkafka property, such as security.protocol=SASL_SSL; may be given several times. The environment sets them too:
-    /// DIURNAL_KAFKA_SASL_PASSWORD is sasl.password
+    /// DIURNAL_KAFKA_SASL_PASSWORD is sasl.password [default: librdkafka's, without TLS]
     #[arg(short = 'X', value_name = "PROPERTY=VALUE")]
     pub properties: Vec<String>,
-    /// A file of librdkafka properties, one PROPERTY=VALUE a line: the place for secrets
+    /// A file of librdkafka properties, one PROPERTY=VALUE a line: the place for secrets [default: none]
     #[arg(short = 'F', value_name = "FILE", env = "DIURNAL_PROPERTIES")]
     pub properties_file: Option<PathBuf>,
-    /// What it shares with `import`.
+}
+
+/// Flags of `diurnal status`.
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// Show each day of each measurement
+    #[arg(long)]
+    pub days: bool,
+    /// Ask these Kafka brokers where the partitions end, host:port, comma-separated; without it Kafka is not asked
+    #[arg(long, value_name = "HOST:PORT", env = "DIURNAL_BROKERS")]
+    pub brokers: Option<String>,
+    /// Show these topics only, with --brokers also if the archive does not know them yet: names, or regular expressions that start with
+    /// `^`; may be given several times [default: those that the archive has read]
+    #[arg(long = "topic", value_name = "TOPIC", env = "DIURNAL_TOPIC", value_delimiter = ',')]
+    pub topics: Vec<String>,
+    /// Offsets of a partition that may wait in Kafka: with more of them the exit code is 1. Without it the lag is shown, whatever it is
+    #[arg(long, value_name = "N", env = "DIURNAL_MAX_LAG", requires = "brokers")]
+    pub max_lag: Option<u64>,
+    /// How long ago a partition may have been read to its end, such as 90m, 2h or 1d: longer, and the exit code is 1. In an archive without
+    /// topics it is about the last good run of any kind. Without it ages are shown, whatever they are
+    #[arg(long, value_name = "DURATION", env = "DIURNAL_MAX_AGE")]
+    pub max_age: Option<String>,
+    /// What it shares with `archive`.
     #[command(flatten)]
-    pub ingest: IngestArgs,
+    pub connection: ConnectionArgs,
 }
 
 /// Flags of `diurnal import`.
@@ -293,7 +372,8 @@ pub struct ImportArgs {
     /// Line-protocol files, plain or compressed with gzip or zstd; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Time of lines that have none (a time, or `now`); without it such a line is a reject
+    /// Time of lines that have none: a time such as 2020-06-19T12:00:00Z, an age such as -1d, or `now`; without it such a line is a
+    /// reject
     #[arg(long, value_name = "TIME", env = "DIURNAL_DEFAULT_TIME", allow_hyphen_values = true)]
     pub default_time: Option<String>,
     /// What it shares with `archive`.
@@ -313,6 +393,7 @@ pub struct SchemaArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum SchemaCommand {
     /// Show the columns, their types and where they come from, and in how many days and rows they have values
+    #[command(after_help = "Examples:\n  diurnal schema show\n  diurnal schema show cpu")]
     Show {
         /// One measurement; all are shown without it
         measurement: Option<String>,
@@ -345,7 +426,7 @@ pub struct SchemaSetArgs {
     /// The type that it gets
     #[arg(value_name = "TYPE")]
     pub ty: ColumnType,
-    /// The measurement, where dots leave it open; the name before TYPE is then the column's alone
+    /// The measurement, where dots leave it open: the name before TYPE is then the column's alone, which without it is the measurement's too
     #[arg(long, value_name = "NAME")]
     pub measurement: Option<String>,
     /// Convert and check everything, say what would be rewritten, and write nothing
@@ -368,6 +449,9 @@ pub struct RejectsArgs {
     pub limit: usize,
     /// With --retry.
     #[command(flatten)]
+    pub metrics: MetricsArgs,
+    /// With --retry.
+    #[command(flatten)]
     pub limits: LimitArgs,
 }
 
@@ -377,12 +461,16 @@ pub struct MergeArgs {
     /// Folders of other archives
     #[arg(required = true, value_name = "OTHER")]
     pub others: Vec<PathBuf>,
-    /// Merge although this topic was deleted and made again between what the archives have read of it; may be given several times
+    /// Merge although this topic was deleted and made again between what the archives have read of it, which is refused without it; may be
+    /// given several times
     #[arg(long, value_name = "TOPIC", value_delimiter = ',')]
     pub accept_recreated: Vec<String>,
     /// Say what would change, and write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Where the run's figures go.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 }
 
 /// Flags of `diurnal prune`.
@@ -394,13 +482,13 @@ pub struct MergeArgs {
         .args(["csv_older_than", "parquet_older_than", "rejects_older_than"])
 ))]
 pub struct PruneArgs {
-    /// Remove CSV files of days that ended this long ago or longer, such as 90d, 12w, 36h
+    /// Remove CSV files of days that ended this long ago or longer, such as 90d, 12w, 36h; without it none is removed
     #[arg(long, value_name = "AGE")]
     pub csv_older_than: Option<String>,
-    /// Remove Parquet files of days that ended this long ago or longer
+    /// Remove Parquet files of days that ended this long ago or longer, such as 400d; without it none is removed
     #[arg(long, value_name = "AGE")]
     pub parquet_older_than: Option<String>,
-    /// Remove reject files that were written this long ago or longer
+    /// Remove reject files that were written this long ago or longer, such as 52w; without it none is removed
     #[arg(long, value_name = "AGE")]
     pub rejects_older_than: Option<String>,
     /// Say what would go, and remove nothing
@@ -447,6 +535,37 @@ pub struct DemoArgs {
     /// Seed of the simulation: the same seed sends the same lines
     #[arg(long, value_name = "N", default_value_t = 20_200_619)]
     pub seed: u64,
+    /// Keep the archive that an earlier demo left, and archive into it, instead of beginning anew: the same lines a second time change
+    /// nothing, those of more hours or hosts are merged
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// Flags of `diurnal completions`.
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsArgs {
+    /// The shell that they are for
+    #[arg(value_name = "SHELL")]
+    pub shell: ShellName,
+}
+
+/// A shell that there are completions for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShellName {
+    /// GNU bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// fish
+    Fish,
+}
+
+/// Flags of `diurnal man`.
+#[derive(Args, Clone, Debug)]
+pub struct ManArgs {
+    /// A folder for the pages of all commands; without it the main page goes to standard output
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! Everything that a person sees while diurnal runs. Standard output belongs to `--json` and to tables that were asked for. Whatever is in
 //! names, lines and what brokers say, nothing that drives a terminal gets through here.
 
+mod progress;
+
 use std::io::Write as _;
+
+pub use self::progress::{PartitionAhead, Progress, Reading, Work};
 
 use crate::error::Error;
 use crate::report::{RunReport, harmless, run_summary, to_json};
@@ -17,7 +21,8 @@ impl log::Log for BrokerLog {
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
             let said = record.args().to_string();
-            let _ = writeln!(std::io::stderr().lock(), "diurnal: librdkafka: {}", harmless(&said));
+            let said = harmless(&said);
+            progress::above_the_bar(|| drop(writeln!(std::io::stderr().lock(), "diurnal: librdkafka: {said}")));
         }
     }
 
@@ -52,6 +57,11 @@ impl Console {
         if self.verbose && log::set_logger(&BrokerLog).is_ok() {
             log::set_max_level(log::LevelFilter::Debug);
         }
+    }
+
+    /// What shows how far the work has come: on a terminal only, and not where nothing or JSON is to be printed.
+    pub fn progress(&self) -> Progress {
+        Progress::new(!self.json && !self.quiet && !self.muted)
     }
 
     /// Something that a person should know, but that does not stop the run.
@@ -129,6 +139,7 @@ impl Console {
 
     fn line(&self, text: std::fmt::Arguments<'_>) {
         // Nothing can be said about a standard error that can't be written to, and the archive matters more.
-        let _ = writeln!(std::io::stderr().lock(), "{}", harmless(&text.to_string()));
+        let text = text.to_string();
+        progress::above_the_bar(|| drop(writeln!(std::io::stderr().lock(), "{}", harmless(&text))));
     }
 }

@@ -21,7 +21,7 @@
 //! | [`report`] | commits | the summary for people, the JSON for programs |
 //!
 //! Beside it: [`calendar`] knows days and zones, [`format`](mod@format) what is fixed when an archive is made, [`error`]
-//! what can go wrong. [`cli`], [`settings`], [`commands`] and [`console`] are the program.
+//! what can go wrong. [`cli`], [`settings`], [`commands`], [`console`] and [`version`] are the program.
 //!
 //! # Lines to Arrow
 //!
@@ -82,3 +82,4 @@ pub mod simulate;
 pub mod source;
 pub mod store;
 pub mod table;
+pub mod version;

@@ -6,7 +6,7 @@ mod memory;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use self::kafka::{follow_every, kafka_settings};
+pub use self::kafka::{StatusSettings, follow_every, kafka_settings};
 pub use self::memory::Memory;
 
 use crate::calendar::parse_instant;

@@ -1,5 +1,6 @@
 //! `diurnal demo`: what a newcomer runs first, with no Kafka at hand.
 
+use crate::support::digest::day_files;
 use crate::support::duckdb::DuckDb;
 use crate::support::folder::Folder;
 use crate::support::run::diurnal;
@@ -51,4 +52,28 @@ fn a_demo_replaces_the_last_one_and_no_other_archive() {
     for archive in ["try.1", "try.2"] {
         assert!(folder.join(archive).join("m/2020-06-19.csv").exists(), "{archive}");
     }
+}
+
+#[test]
+fn a_demo_that_keeps_the_last_one_changes_nothing_or_adds_what_is_new() {
+    let folder = Folder::new();
+    let demo = |hours: &str| {
+        let demo = diurnal(&folder, "demo").args(["--archive", "archive", "--hosts", "2", "--keep", "--hours", hours]);
+        demo.report(0)
+    };
+    let first = demo("1");
+    let points = first["points"].as_u64().expect("a number");
+    assert_eq!(first["points"], 1_440);
+    let files = day_files(&folder.archive());
+    let again = demo("1");
+    assert_eq!(
+        (&again["points"], again["folded"].as_u64()),
+        (&0.into(), Some(points + 40))
+    );
+    assert_eq!(day_files(&folder.archive()), files);
+
+    // Other lines of the same hosts and hours among them: their points have two values each.
+    let more = demo("2");
+    assert!(more["points"].as_u64() > Some(0), "{more}");
+    diurnal(&folder, "verify").run().expect_code(0);
 }

@@ -1,5 +1,7 @@
 //! The command line holds together, and every flag that a page shows is one.
 
+mod help;
+
 use clap::CommandFactory as _;
 
 use super::*;
@@ -8,15 +10,28 @@ use super::*;
 const FLAGS_OF_OTHERS: &[&str] = &[
     "--bench",
     "--bootstrap-server",
+    "--collector",
     "--config",
     "--create",
+    "--create-home",
     "--describe",
     "--example",
+    "--failed",
     "--help",
+    "--home-dir",
+    "--lines",
+    "--locked",
+    "--no-pager",
+    "--now",
     "--open",
     "--partitions",
     "--path",
     "--release",
+    "--rm",
+    "--shell",
+    "--system",
+    "--unit",
+    "--version",
 ];
 
 fn flags() -> Vec<String> {
@@ -79,6 +94,13 @@ fn the_pages_name_no_flag_that_does_not_exist() {
         include_str!("../../docs/FORMAT.md"),
         include_str!("../../examples/cron/crontab"),
         include_str!("../../examples/cron/nightly.sh"),
+        include_str!("../../examples/systemd/diurnal.service"),
+        include_str!("../../docs/how-to/burrow.md"),
+        include_str!("../../docs/how-to/cron.md"),
+        include_str!("../../docs/how-to/install.md"),
+        include_str!("../../docs/how-to/systemd.md"),
+        include_str!("../../docs/reference/json.md"),
+        include_str!("../../docs/reference/metrics.md"),
     ];
     let flags = flags();
     let words = pages

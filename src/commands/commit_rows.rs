@@ -7,8 +7,10 @@ use rayon::prelude::*;
 use super::day_file::{DayContext, NewRows, WrittenEntry, write_day};
 use super::prune::kept_formats;
 use crate::calendar::{Day, Zone};
+use crate::console::Progress;
 use crate::error::Result;
 use crate::order::split_days;
+use crate::report::counted;
 use crate::store::{SpillSpace, Staging, State};
 use crate::table::schema::MeasurementSchema;
 use crate::table::settle::settle;
@@ -37,6 +39,8 @@ pub enum CommitRows {
 struct Work<'a> {
     day: Day,
     rows: NewRows<'a>,
+    /// About how many they are.
+    new_rows: u64,
     /// Memory that writing it takes at its fullest, about.
     bytes: usize,
 }
@@ -115,6 +119,7 @@ impl CommitRows {
         context: DayContext<'_>,
         staging: &Staging,
         state: &State,
+        progress: &Progress,
         told: impl FnOnce(u64),
     ) -> Result<Vec<WrittenEntry>> {
         let entry = |work: &Work<'_>| {
@@ -122,19 +127,27 @@ impl CommitRows {
             state.days.get(&key)
         };
         let most = context.memory / rayon::current_num_threads();
+        let sorting = progress.wait("sorting");
+        let all = self.work(context)?;
+        drop(sorting);
+        let before = || all.iter().filter_map(entry);
+        let rows = before().map(|day| day.rows).sum::<u64>() + all.iter().map(|work| work.new_rows).sum::<u64>();
+        let shown = progress.rows(format!("encoding {}", counted(all.len() as u64, "day file")), rows);
         let write = |work: &Work<'_>, memory: usize| {
             let before = entry(work);
             let context = DayContext {
                 formats: kept_formats(context.formats, before),
                 memory,
+                work: Some(&shown),
                 ..context
             };
-            write_day(context, staging, work.day, &work.rows, before)
+            let written = write_day(context, staging, work.day, &work.rows, before)?;
+            // Lines that became no row of their own.
+            shown.add(written.counts.folded);
+            Ok(written)
         };
         // Small days are written side by side, which hides the waiting for the disk; one that fills the memory, by itself on all threads.
-        let all = self.work(context)?;
-        let before = all.iter().filter_map(entry);
-        let files = before.flat_map(|day| [&day.parquet, &day.csv]).flatten();
+        let files = before().flat_map(|day| [&day.parquet, &day.csv]).flatten();
         told(files.map(|file| file.bytes).sum());
         let (small, large): (Vec<_>, Vec<_>) = all.into_iter().partition(|work| work.bytes <= most);
         let mut written: Vec<WrittenEntry> = small.par_iter().map(|work| write(work, most)).collect::<Result<_>>()?;
@@ -176,10 +189,12 @@ impl<'a> Work<'a> {
         let columns = 1 + rows.schema().columns.len();
         // A leaf that is merged with may be as full as leaves get.
         let leaf = context.leaf_size.limit(columns);
-        let most = rows.rows_in(&(first..end)).saturating_add(leaf);
+        let new_rows = rows.rows_in(&(first..end));
+        let most = new_rows.saturating_add(leaf);
         Self {
             day,
             rows,
+            new_rows: new_rows as u64,
             bytes: most
                 .saturating_mul(columns)
                 .saturating_mul(super::day_file::BYTES_PER_CELL),

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 
 use super::archiver::Archiver;
+use super::ending::{FailedRun, metrics_of, told};
 use crate::cli::ImportArgs;
-use crate::console::Console;
+use crate::console::{Console, Reading};
 use crate::error::{Error, Result};
+use crate::report::RunReport;
 use crate::settings::IngestSettings;
 use crate::source::files::{Block, Content, Files};
 use crate::source::{Origin, StopFlag};
@@ -21,13 +23,33 @@ use crate::table::spill::{Gathered, Gatherer};
 const BLOCKS_PER_THREAD: usize = 2;
 
 pub(super) fn run(console: Console, archive: &Path, args: &ImportArgs) -> Result<u8> {
+    let metrics = metrics_of(&args.ingest.metrics, archive, args.ingest.dry_run)?;
+    let report = told(console, &metrics, "import", run_once(console, archive, args))?;
+    console.finish(&report);
+    Ok(report.exit_code)
+}
+
+/// Archives what the files hold, in as many commits as the settings ask for.
+fn run_once(console: Console, archive: &Path, args: &ImportArgs) -> Result<RunReport, FailedRun> {
     let settings = IngestSettings::for_import(archive, args, super::now())?;
     super::set_worker_threads(settings.threads);
     let stop = super::stop_on_signals()?;
     let mut files = Files::new(args.files.clone(), settings.limits.line, &stop)?;
     let mut archiver = Archiver::open("import", settings.clone(), console)?;
+    match archive_into(&mut archiver, &mut files, &settings, &stop) {
+        Ok(()) => Ok(archiver.finish()),
+        Err(error) => Err(archiver.fail(error)),
+    }
+}
+
+fn archive_into(archiver: &mut Archiver, files: &mut Files, settings: &IngestSettings, stop: &StopFlag) -> Result<()> {
     loop {
-        let round = read_round(&mut files, &settings, &archiver, &stop);
+        let reading = archiver.progress().files(files.stored_bytes());
+        let round = archiver.timed(
+            |phases| &mut phases.read,
+            |archiver| read_round(files, settings, archiver, &reading, stop),
+        );
+        drop(reading);
         archiver.add_bytes(round.bytes);
         failpoint::reach("before-commit");
         archiver.expect_more(!round.finished);
@@ -47,9 +69,7 @@ pub(super) fn run(console: Console, archive: &Path, args: &ImportArgs) -> Result
             break;
         }
     }
-    let report = archiver.finish();
-    console.finish(&report);
-    Ok(report.exit_code)
+    Ok(())
 }
 
 /// What was read up to the next commit.
@@ -71,7 +91,13 @@ struct Held {
 }
 
 /// Reads blocks and lets the parsing threads take them, until it is time for a commit.
-fn read_round(files: &mut Files, settings: &IngestSettings, archiver: &Archiver, stop: &StopFlag) -> Round {
+fn read_round(
+    files: &mut Files,
+    settings: &IngestSettings,
+    archiver: &Archiver,
+    reading: &Reading,
+    stop: &StopFlag,
+) -> Round {
     let held = Held::default();
     let (send, receive) = sync_channel::<Block>(settings.threads * BLOCKS_PER_THREAD);
     let receive = Mutex::new(receive);
@@ -85,7 +111,7 @@ fn read_round(files: &mut Files, settings: &IngestSettings, archiver: &Archiver,
         let workers: Vec<_> = (0..settings.threads)
             .map(|_| {
                 let gatherer = archiver.gatherer(settings.threads);
-                scope.spawn(|| parse_blocks(gatherer, &receive, settings.default_time, &held))
+                scope.spawn(|| parse_blocks(gatherer, &receive, settings.default_time, &held, reading))
             })
             .collect();
         let full = || {
@@ -93,7 +119,7 @@ fn read_round(files: &mut Files, settings: &IngestSettings, archiver: &Archiver,
                 || held.bytes.load(Ordering::Relaxed) >= settings.memory.rejects()
                 || held.failed.load(Ordering::Relaxed)
         };
-        send_blocks(files, send, &mut round, stop, full);
+        send_blocks(files, send, &mut round, reading, stop, full);
         let join = |worker: ScopedJoinHandle<'_, Result<Gathered>>| match worker.join() {
             Ok(gathered) => gathered,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -108,6 +134,7 @@ fn send_blocks(
     files: &mut Files,
     send: SyncSender<Block>,
     round: &mut Round,
+    reading: &Reading,
     stop: &StopFlag,
     full: impl Fn() -> bool,
 ) {
@@ -115,6 +142,7 @@ fn send_blocks(
         match files.next_block() {
             Ok(Some(block)) => {
                 round.bytes += block.len;
+                reading.at(files.read_bytes());
                 if send.send(block).is_err() {
                     // Every parsing thread is gone: they panicked, and joining them will say so.
                     return;
@@ -136,6 +164,7 @@ fn parse_blocks(
     blocks: &Mutex<Receiver<Block>>,
     default_time: Option<i64>,
     held: &Held,
+    reading: &Reading,
 ) -> Result<Gathered> {
     loop {
         let next = blocks.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -150,7 +179,9 @@ fn parse_blocks(
             Content::LongLine { start, bytes } => gatherer.push_long_line(start, *bytes, default_time, origin(0)),
             Content::Nothing => {}
         }
-        held.lines.fetch_add(gatherer.lines() - lines, Ordering::Relaxed);
+        let lines = gatherer.lines() - lines;
+        reading.add(lines, block.len);
+        held.lines.fetch_add(lines, Ordering::Relaxed);
         held.bytes
             .fetch_add(gatherer.lasting_bytes() - bytes, Ordering::Relaxed);
         held.failed.fetch_or(gatherer.is_failed(), Ordering::Relaxed);

@@ -42,13 +42,13 @@ const RESTORE: &str = "restore the file from a backup, or move the day away and 
 const LOOKS: usize = 5;
 
 pub(super) fn run(console: Console, folder: &Path) -> Result<u8> {
-    let mut report = look(folder)?;
+    let mut report = look(console, folder)?;
     for _ in 1..LOOKS {
         // What a run replaced while it was looked at is no fault of the archive's.
         if report.findings.is_empty() || !report.moved_on {
             break;
         }
-        report = look(folder)?;
+        report = look(console, folder)?;
     }
     if console.json {
         console.print_json(&report);
@@ -58,9 +58,12 @@ pub(super) fn run(console: Console, folder: &Path) -> Result<u8> {
     Ok(report.exit_code)
 }
 
-fn look(folder: &Path) -> Result<VerifyReport> {
+fn look(console: Console, folder: &Path) -> Result<VerifyReport> {
     let archive = Archive::read(folder)?;
+    let progress = console.progress();
+    let hashing = progress.wait("checking the hashes of all files");
     let mut findings = check_files(&archive);
+    drop(hashing);
     // Rows of a file whose bytes are wrong already would only repeat that.
     let broken: Vec<String> = findings.iter().map(|finding| finding.object.clone()).collect();
     let state = archive.state();
@@ -74,17 +77,23 @@ fn look(folder: &Path) -> Result<VerifyReport> {
         leaf_size: LeafSize::default(),
         // It only reads.
         memory: 0,
+        work: None,
     };
     // Of days that were pruned nothing is left to check.
     let days: Vec<&DayEntry> = state.days.values().filter(|day| day.has_file()).collect();
+    let checking = progress.rows("checking rows", days.iter().map(|day| day.rows).sum());
     let in_rows: Vec<Finding> = days
         .par_iter()
         .filter(|entry| !files_of(entry).any(|path| broken.iter().any(|object| object == path)))
         .flat_map_iter(|entry| match schemas.get(&entry.measurement) {
-            Some(schema) => check_rows(context, schema, entry).unwrap_or_else(|error| {
-                let advice = error.advice().unwrap_or(RESTORE).to_owned();
-                vec![finding(entry, error.to_string(), &advice)]
-            }),
+            Some(schema) => {
+                let found = check_rows(context, schema, entry);
+                checking.add(entry.rows);
+                found.unwrap_or_else(|error| {
+                    let advice = error.advice().unwrap_or(RESTORE).to_owned();
+                    vec![finding(entry, error.to_string(), &advice)]
+                })
+            }
             None => vec![finding(
                 entry,
                 format!("{} has no schema on record", entry.measurement),
@@ -92,6 +101,7 @@ fn look(folder: &Path) -> Result<VerifyReport> {
             )],
         })
         .collect();
+    drop(checking);
     findings.extend(in_rows);
     findings.sort_by(|a, b| a.object.cmp(&b.object));
     Ok(VerifyReport {

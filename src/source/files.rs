@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 use memchr::memchr;
@@ -54,11 +55,17 @@ pub struct Files {
     limits: Limits,
     finished: Vec<(Arc<str>, u64)>,
     stop: StopFlag,
+    /// Bytes of all files as they are on disk; `None` where one of them is no file.
+    stored_bytes: Option<u64>,
+    /// How many of them were read.
+    read_bytes: Arc<AtomicU64>,
 }
 
 struct OpenFile {
     path: Arc<str>,
     reader: Box<dyn Read + Send>,
+    /// Counts what is given out of a file that is not compressed.
+    read_bytes: Option<Arc<AtomicU64>>,
     offset: u64,
     /// Read, but not given out: the start of a line.
     rest: Vec<u8>,
@@ -81,8 +88,12 @@ impl Files {
     /// # Errors
     /// A file that can't be opened, or is a folder.
     pub fn new(paths: Vec<PathBuf>, limits: Limits, stop: &StopFlag) -> Result<Self> {
+        let mut stored_bytes = (!paths.iter().any(|path| is_standard_input(path))).then_some(0);
         for path in paths.iter().filter(|path| !is_standard_input(path)) {
             let kind = fs::metadata(path).map_err(|error| Error::io(path, "open it", &error))?;
+            stored_bytes = stored_bytes
+                .filter(|_| kind.is_file())
+                .map(|sum: u64| sum.saturating_add(kind.len()));
             if kind.is_file() {
                 File::open(path).map_err(|error| Error::io(path, "open it", &error))?;
             } else if kind.is_dir() {
@@ -97,7 +108,19 @@ impl Files {
             limits,
             finished: Vec::new(),
             stop: stop.clone(),
+            stored_bytes,
+            read_bytes: Arc::default(),
         })
+    }
+
+    /// Bytes of all files as they are on disk, compressed or not; `None` where one of them is standard input or a pipe.
+    pub fn stored_bytes(&self) -> Option<u64> {
+        self.stored_bytes
+    }
+
+    /// How many of these were read.
+    pub fn read_bytes(&self) -> u64 {
+        self.read_bytes.load(Ordering::Relaxed)
     }
 
     /// The next block, or `None` after the last file.
@@ -110,7 +133,7 @@ impl Files {
             let open = match &mut self.open {
                 Some(open) => open,
                 none => match self.waiting.next() {
-                    Some(path) => none.insert(OpenFile::new(&path, &self.stop)?),
+                    Some(path) => none.insert(OpenFile::new(&path, &self.stop, &self.read_bytes)?),
                     None => return Ok(None),
                 },
             };
@@ -136,12 +159,13 @@ fn is_standard_input(path: &Path) -> bool {
 }
 
 impl OpenFile {
-    fn new(path: &Path, stop: &StopFlag) -> Result<Self> {
+    fn new(path: &Path, stop: &StopFlag, read_bytes: &Arc<AtomicU64>) -> Result<Self> {
         let reader = raw(path, stop).map_err(|error| Error::io(path, "open it", &error))?;
-        let reader = decompressed(reader).map_err(|error| Error::io(path, "read it", &error))?;
+        let (reader, plain) = decompressed(reader, read_bytes).map_err(|error| Error::io(path, "read it", &error))?;
         Ok(Self {
             path: path.to_string_lossy().into(),
             reader,
+            read_bytes: plain.then(|| Arc::clone(read_bytes)),
             offset: 0,
             rest: Vec::new(),
             failed: None,
@@ -218,6 +242,9 @@ impl OpenFile {
     fn block(&mut self, len: u64, content: Content) -> Block {
         let offset = self.offset;
         self.offset += len;
+        if let Some(read) = &self.read_bytes {
+            read.fetch_add(len, Ordering::Relaxed);
+        }
         Block {
             path: Arc::clone(&self.path),
             offset,
@@ -229,6 +256,20 @@ impl OpenFile {
     fn not_read(&self, error: &io::Error) -> Error {
         Error::io(Path::new(&*self.path), "read it", error)
             .hint("its lines before the damage were archived; mend the file and import it again")
+    }
+}
+
+/// Counts the compressed bytes that go by.
+struct CountedRead<R> {
+    reader: R,
+    bytes: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for CountedRead<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let got = self.reader.read(into)?;
+        self.bytes.fetch_add(got as u64, Ordering::Relaxed);
+        Ok(got)
     }
 }
 
@@ -278,8 +319,11 @@ fn raw(path: &Path, stop: &StopFlag) -> io::Result<Box<dyn Read + Send>> {
     })
 }
 
-/// The bytes behind gzip or zstd, told by their first bytes, or as they are.
-fn decompressed(mut raw: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+/// The bytes behind gzip or zstd, told by their first bytes, which are counted; or as they are, and that they are.
+fn decompressed(
+    mut raw: Box<dyn Read + Send>,
+    read_bytes: &Arc<AtomicU64>,
+) -> io::Result<(Box<dyn Read + Send>, bool)> {
     const GZIP: &[u8] = &[0x1f, 0x8b];
     const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
     let mut start = Vec::new();
@@ -289,11 +333,18 @@ fn decompressed(mut raw: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send
     let zstd = is(ZSTD) || matches!(start[..], [0x50..=0x5f, 0x2a, 0x4d, 0x18]);
     let gzip = is(GZIP);
     let whole = io::Cursor::new(start).chain(raw);
-    Ok(if gzip {
-        Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 18, whole)))
-    } else if zstd {
-        Box::new(zstd::Decoder::new(whole)?)
-    } else {
-        Box::new(whole)
+    if !gzip && !zstd {
+        return Ok((Box::new(whole), true));
+    }
+    let counted = CountedRead {
+        reader: whole,
+        bytes: Arc::clone(read_bytes),
+    };
+    Ok(match gzip {
+        true => (
+            Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 18, counted))),
+            false,
+        ),
+        false => (Box::new(zstd::Decoder::new(counted)?), false),
     })
 }

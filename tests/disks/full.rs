@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use super::{Mounted, import, run, tree, write_lines};
+use super::{import, run, tree, write_lines};
 use crate::support::digest::day_files_and_schemas;
 use crate::support::folder::Folder;
+use crate::support::mounted::Mounted;
 use crate::support::run::diurnal;
 
 /// Bytes of the file system that gets full.
@@ -20,11 +21,11 @@ fn a_full_disk_ends_the_run_with_its_figures_and_the_next_one_completes() {
     let Some(disk) = Mounted::at(folder.join("small"), ROOM) else {
         return;
     };
-    let archive = disk.0.join("archive");
+    let archive = disk.path().join("archive");
     import(&folder, &archive, "first.txt").run().expect_code(0);
     let before = tree(&archive);
     let free = || {
-        let found = rustix::fs::statvfs(&disk.0).expect("a file system says what is free");
+        let found = rustix::fs::statvfs(disk.path()).expect("a file system says what is free");
         found.f_bfree * found.f_frsize
     };
     let all = free();
@@ -32,7 +33,7 @@ fn a_full_disk_ends_the_run_with_its_figures_and_the_next_one_completes() {
     // In steps until it fits.
     let fits_into = (0..).map(|step| step * 96 * 1024).find(|left| {
         assert!(*left < all, "it does not even fit into the whole disk");
-        let filler = disk.0.join("filler");
+        let filler = disk.path().join("filler");
         let mut file = fs::File::create(&filler).expect("a file can be made");
         let taken = std::io::copy(&mut std::io::Read::take(std::io::repeat(7), all - left), &mut file);
         taken.expect("it fits");
@@ -79,7 +80,7 @@ fn an_archive_on_a_read_only_file_system_is_read_and_not_written() {
     let Some(disk) = Mounted::at(folder.join("small"), ROOM) else {
         return;
     };
-    let archive = disk.0.join("archive");
+    let archive = disk.path().join("archive");
     import(&folder, &archive, "first.txt").run().expect_code(0);
     let before = tree(&archive);
     disk.remount("ro");
@@ -111,7 +112,7 @@ fn an_archive_on_another_file_system_than_the_temporary_folder_is_the_same() {
     };
     let tmp = folder.join("tmp");
     fs::create_dir(&tmp).expect("a folder can be made");
-    for archive in [folder.archive(), disk.0.join("archive")] {
+    for archive in [folder.archive(), disk.path().join("archive")] {
         for file in ["first.txt", "later.txt"] {
             // So little that rows are spilled.
             let run = import(&folder, &archive, file)
@@ -121,7 +122,7 @@ fn an_archive_on_another_file_system_than_the_temporary_folder_is_the_same() {
         }
     }
     let expected = day_files_and_schemas(&folder.archive());
-    assert_eq!(day_files_and_schemas(&disk.0.join("archive")), expected);
+    assert_eq!(day_files_and_schemas(&disk.path().join("archive")), expected);
     let left = fs::read_dir(&tmp).expect("a folder can be listed").count();
     assert_eq!(left, 0, "something was left in the temporary folder");
 }

@@ -2,7 +2,7 @@
 # Runs a Kafka broker for as long as the test process that started it lives. Usage: broker.sh FOLDER COMMAND...
 # Prints the broker's process id. Standard input is the leash: when its other end closes, however the test process
 # ended, the broker is killed and its folder removed. Until then each line on it is an order: `kill` ends the broker as a
-# power cut would, `start` starts it again on what it left.
+# power cut would, `start` starts it again on what it left, `pause` and `resume` stop and continue its process.
 set -u
 
 folder=$1
@@ -24,6 +24,8 @@ while read -r order; do
     case $order in
         kill) stop ;;
         start) start "$@" ;;
+        pause) kill -STOP "$pid" ;;
+        resume) kill -CONT "$pid" ;;
     esac
 done
 stop

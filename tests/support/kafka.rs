@@ -116,6 +116,16 @@ impl Kafka {
         });
     }
 
+    /// Stops the broker's process (SIGSTOP): connections stay, nothing is answered.
+    pub fn pause(&mut self) {
+        self.order("pause");
+    }
+
+    /// Lets a broker go on that was paused.
+    pub fn resume(&mut self) {
+        self.order("resume");
+    }
+
     fn order(&mut self, order: &str) {
         let stdin = self.leash.0.stdin.as_mut().expect("it is piped");
         writeln!(stdin, "{order}").expect("broker.sh reads its orders");
@@ -216,6 +226,11 @@ impl Kafka {
         let found = self.ports.iter().find(|(name, _)| *name == listener);
         let (_, port) = found.unwrap_or_else(|| panic!("no listener {listener}"));
         format!("localhost:{port}")
+    }
+
+    /// The folder that holds the folder of the jars, and the lock of those who fetch them.
+    pub fn jars_folder(&self) -> &Path {
+        self.libs.parent().expect("the jars have a folder of their own")
     }
 
     /// The broker's own folder.

@@ -11,7 +11,9 @@ pub mod folder;
 pub mod kafka;
 pub mod ledger;
 pub mod lines;
+pub mod mounted;
 pub mod produce;
+pub mod promtool;
 pub mod reader;
 pub mod run;
 pub mod secure;
@@ -30,16 +32,21 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Waits until `look` gives something; fails the test, naming `what`, when it does not within [`PATIENCE`].
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_up_to(PATIENCE, what, look)
+}
+
+/// Like [`wait_for`], for what takes longer by its nature.
+pub fn wait_up_to<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
         assert!(
-            start.elapsed() < PATIENCE,
+            start.elapsed() < patience,
             "waited {} s in vain for {what}",
-            PATIENCE.as_secs()
+            patience.as_secs()
         );
         std::thread::sleep(LOOK_AGAIN);
     }
@@ -56,6 +63,18 @@ pub fn skip(missing: &str) {
     // The macros of std are captured by the test harness; the stream itself is not.
     // One write, so that those of two tests don't mix.
     let _ = std::io::stderr().write_all(format!("skipped: {test}: {missing}\n").as_bytes());
+}
+
+/// Whether a program is on the PATH; says so where it is not, and which Debian package has it.
+pub fn installed(program: &str, package: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Daemons stand in /usr/sbin, which is not in everybody's PATH.
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    let there = folders.into_iter().any(|folder| folder.join(program).is_file());
+    if !there {
+        skip(&format!("there is no {program} (on Debian: apt-get install {package})"));
+    }
+    there
 }
 
 /// Whether the long variants of tests run: `DIURNAL_TEST_LONG=1`, as `.ci/full` sets it.

@@ -54,6 +54,16 @@ impl Kafka {
     }
 }
 
+impl Kafka {
+    /// A topic that is there already.
+    pub fn topic_named(&self, name: &str) -> Topic<'_> {
+        Topic {
+            kafka: self,
+            name: name.to_owned(),
+        }
+    }
+}
+
 impl<'k> Topic<'k> {
     pub(super) fn create(kafka: &'k Kafka, name: &str, partitions: i32, config: &[(&str, &str)]) -> Self {
         let topic = Self {

@@ -174,10 +174,24 @@ impl<'a> Merge<'a> {
             let ready = |(place, leaf)| job.make_ready(begun + place, leaf);
             let ready: Vec<ReadyLeaf<'_>> = now.par_iter().enumerate().map(ready).collect::<Result<_>>()?;
             for leaf in ready {
-                match leaf {
-                    ReadyLeaf::Encoded(leaf) => self.writer()?.append(leaf)?,
-                    ReadyLeaf::Wide(number, leaf) => self.writer()?.append_wide(&job.kept().leaves()[number], leaf)?,
-                    ReadyLeaf::Copied(leaf) => self.copy(leaf)?,
+                let rows = match leaf {
+                    ReadyLeaf::Encoded(leaf) => {
+                        let rows = leaf.rows;
+                        self.writer()?.append(leaf)?;
+                        rows
+                    }
+                    ReadyLeaf::Wide(number, leaf) => {
+                        let old = &job.kept().leaves()[number];
+                        self.writer()?.append_wide(old, leaf)?;
+                        old.rows
+                    }
+                    ReadyLeaf::Copied(leaf) => {
+                        self.copy(leaf)?;
+                        job.kept().leaves()[leaf].rows
+                    }
+                };
+                if let Some(work) = job.context.work {
+                    work.add(rows);
                 }
             }
             rest = later;

@@ -21,6 +21,7 @@ pub use self::writer::{DayWriter, LeafCounts};
 use self::merge::{Job, Merge};
 use self::plan::Plan;
 use crate::calendar::{Day, Zone};
+use crate::console::Work;
 use crate::encode::{LeafEncoder, LeafRows};
 use crate::error::Result;
 use crate::format::{Formats, TimeUnit};
@@ -41,6 +42,8 @@ pub struct DayContext<'a> {
     pub leaf_size: LeafSize,
     /// Bytes that reading, merging and encoding the day may take; a leaf is in memory at least.
     pub memory: usize,
+    /// Is told of the rows that are written.
+    pub work: Option<&'a Work>,
 }
 
 /// What became of a day.

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use broker::Broker;
 
 use super::archive::AtSignal;
+use super::ending::FailedRun;
 use crate::calendar::Zone;
 use crate::cli::DemoArgs;
 use crate::console::Console;
 use crate::encode::ParquetDay;
 use crate::error::{Error, Result};
-use crate::report::{RunReport, bytes, escaped, grouped, table};
+use crate::report::{RunReport, bytes, counted, escaped, grouped, table};
 use crate::settings::{IngestSettings, MaxRejects, Memory};
 use crate::simulate::{Simulation, out_of_order, points};
 use crate::source::kafka::KafkaSettings;
@@ -32,7 +33,7 @@ const MIDNIGHT_S: i64 = 1_592_611_200;
 
 pub(super) fn run(console: Console, archive: Option<&Path>, args: &DemoArgs) -> Result<u8> {
     let story = Story(console);
-    let archive = fresh_folder(archive)?;
+    let archive = folder(archive, args.keep)?;
     let half = i64::from(args.hours) * 1_800;
     let simulation = Simulation {
         hosts: args.hosts,
@@ -48,12 +49,12 @@ pub(super) fn run(console: Console, archive: Option<&Path>, args: &DemoArgs) -> 
     let traffic = simulation.traffic(broker::PARTITIONS);
     let sent_bytes = broker.send(&traffic.sent)?;
     story.tell(format_args!(
-        "2. {} simulated Telegraf agents sent {} cpu and mem lines ({}) of {} hours across midnight, without keys:\n   \
+        "2. {} simulated Telegraf agents sent {} cpu and mem lines ({}) of {} across midnight, without keys:\n   \
          {} of them late by a minute to three hours, {} sent twice, 1 broken.",
         args.hosts,
         grouped(traffic.sent.len() as u64),
         bytes(sent_bytes),
-        args.hours,
+        counted(u64::from(args.hours), "hour"),
         grouped(traffic.late as u64),
         traffic.twice
     ));
@@ -69,27 +70,40 @@ pub(super) fn run(console: Console, archive: Option<&Path>, args: &DemoArgs) -> 
 
     let report = archive_topic(console, &archive, broker.address())?;
     story.tell(format_args!(
-        "4. diurnal archive: {} lines in {:.2} s: {} points, {} folded (sent twice), {} rejected.",
+        "4. diurnal archive: {} lines in {:.2} s: {} new points, {} folded ({}), {} rejected.",
         grouped(report.lines),
         report.elapsed_s,
         grouped(report.points),
         grouped(report.folded),
+        if args.keep {
+            "sent twice, or there before"
+        } else {
+            "sent twice"
+        },
         grouped(report.rejected)
     ));
     tell_files(&story, &archive, &report)?;
     let expected = points(&traffic.sent) as u64;
     let (rows, behind) = read_back(&archive, &report)?;
-    if rows != expected || behind != 0 || report.points != expected || report.rejected != 1 {
+    let all_there = match args.keep {
+        // What was there before decides how many of them are new.
+        true => report.points + report.folded + report.rejected == report.lines,
+        false => rows == expected && report.points == expected,
+    };
+    if !all_there || behind != 0 || report.rejected != 1 {
         return Err(Error::new(
             archive.display(),
             format_args!("holds {rows} rows, {behind} of them out of order; {expected} in order were expected"),
         )
         .hint("this is a bug in diurnal: please report it with the seed and the flags of this demo"));
     }
-    story.tell(format_args!(
-        "5. Read back: {} rows, {behind} out of order. The order is restored.",
-        grouped(rows)
-    ));
+    match report.days.is_empty() {
+        true => story.tell("5. Nothing was new: not a byte of a day file has changed."),
+        false => story.tell(format_args!(
+            "5. Read back: {} rows, {behind} out of order. The order is restored.",
+            grouped(rows)
+        )),
+    }
     for reject in &report.rejects {
         story.tell(format_args!(
             "   The broken line was kept: {} offset {}: {}: {}",
@@ -123,8 +137,8 @@ impl Story {
     }
 }
 
-/// An empty folder for the demo's archive. What an earlier demo left there is replaced, anything else is not touched.
-fn fresh_folder(given: Option<&Path>) -> Result<PathBuf> {
+/// A folder for the demo's archive: empty, or with what an earlier demo left if that is to be kept. Anything else is not touched.
+fn folder(given: Option<&Path>, keep: bool) -> Result<PathBuf> {
     let archive = match given {
         Some(archive) => archive.to_owned(),
         None => Path::new(DEFAULT_FOLDER).join("archive"),
@@ -137,6 +151,9 @@ fn fresh_folder(given: Option<&Path>) -> Result<PathBuf> {
                     Error::usage(archive.display(), "is not empty, and holds more than a demo left there")
                         .hint("name another folder: diurnal demo --archive DIR"),
                 );
+            }
+            if keep {
+                return Ok(archive);
             }
             fs::remove_dir_all(&archive).map_err(|error| Error::io(&archive, "remove the last demo", &error))?;
         }
@@ -164,6 +181,8 @@ fn archive_topic(console: Console, archive: &Path, brokers: String) -> Result<Ru
     let kafka = KafkaSettings {
         threads,
         log: console.verbose,
+        // Each demo has a broker of its own, with a topic of the same name.
+        accept_recreated: vec![TOPIC.to_owned()],
         ..KafkaSettings::new(brokers, vec![TOPIC.to_owned()])
     };
     let settings = IngestSettings {
@@ -175,7 +194,8 @@ fn archive_topic(console: Console, archive: &Path, brokers: String) -> Result<Ru
     // The story tells of the reject itself.
     let silent = Console { muted: true, ..console };
     let stop = super::stop_on_signals()?;
-    let report = super::archive::drain(silent, settings, &kafka, &stop, AtSignal::Incomplete)?;
+    let report =
+        super::archive::drain(silent, settings, &kafka, &stop, AtSignal::Incomplete).map_err(FailedRun::into_error)?;
     match report.exit_code {
         0 => Ok(report),
         _ => Err(Error::new(
@@ -186,6 +206,9 @@ fn archive_topic(console: Console, archive: &Path, brokers: String) -> Result<Ru
 }
 
 fn tell_files(story: &Story, archive: &Path, report: &RunReport) -> Result<()> {
+    if report.days.is_empty() {
+        return Ok(());
+    }
     let size = |path: &Option<String>| match path {
         Some(path) => {
             let path = archive.join(path);

@@ -52,7 +52,12 @@ pub struct TakenDays {
 pub fn take_days(here: Here<'_>, other: &Other, stop: &dyn Fn() -> bool) -> Result<Option<TakenDays>> {
     let mut taken = TakenDays::default();
     let state = here.store.state();
-    for entry in other.state().days.values().filter(|entry| entry.has_file()) {
+    let days = || other.state().days.values().filter(|entry| entry.has_file());
+    let shown = here.console.progress().rows(
+        format!("merging {}", other.name()),
+        days().map(|entry| entry.rows).sum(),
+    );
+    for entry in days() {
         if stop() {
             return Ok(None);
         }
@@ -71,6 +76,7 @@ pub fn take_days(here: Here<'_>, other: &Other, stop: &dyn Fn() -> bool) -> Resu
             return Err(wrong_day(entry, &problem));
         }
         taken.rows += rows;
+        shown.add(rows);
         taken.counts += written.counts;
         taken.leaves += written.leaves;
         if let Some(entry) = written.entry {
@@ -140,6 +146,7 @@ impl Here<'_> {
             },
             leaf_size: self.leaf_size,
             memory: self.memory.merging(false),
+            work: None,
         };
         let locate = |target: &str| other.locate(target);
         let there = other.context(&locate, self.zone, self.leaf_size);

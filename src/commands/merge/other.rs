@@ -120,6 +120,7 @@ impl Other {
             leaf_size,
             // It is only read.
             memory: 0,
+            work: None,
         }
     }
 

@@ -39,6 +39,7 @@ pub fn plots(
         leaf_size: LeafSize::default(),
         // It only reads.
         memory: 0,
+        work: None,
     };
     let mut by_measurement: BTreeMap<String, Vec<(usize, Plot)>> = BTreeMap::new();
     for (place, field) in fields.into_iter().enumerate() {

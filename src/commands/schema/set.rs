@@ -156,6 +156,7 @@ impl TypeChange<'_> {
                 leaf_size: self.leaf_size,
                 // Leaves are taken a few at a time.
                 memory: 0,
+                work: None,
             };
             if let Some(day) = rewrite_day(context, &staging, &change, entry)? {
                 console.detail(format_args!("{} {}: rewritten", escaped(&day.measurement), day.day));

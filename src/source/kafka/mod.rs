@@ -11,6 +11,7 @@ mod drain;
 mod facts;
 mod group;
 mod identity;
+mod look;
 mod open;
 mod plan;
 pub mod properties;
@@ -28,6 +29,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -35,6 +37,7 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+pub use look::{Bounds, Look, Seen, Standing, TopicFilter, look};
 pub use replay::Replay;
 pub use round::{Message, Notice, PartitionRange, Round, RoundLimit, Severity, Sink};
 pub use settings::{KafkaSettings, StartAt};
@@ -121,6 +124,12 @@ impl KafkaSource {
     /// Number of consumer threads, and so of sinks that a round takes.
     pub fn threads(&self) -> usize {
         self.queues.len()
+    }
+
+    /// What is open: the topic's index, the partition, the next offset and the frozen end.
+    pub fn ahead(&self) -> impl Iterator<Item = (usize, i32, Range<i64>)> + '_ {
+        let open = self.slots.iter().filter(|slot| slot.track.is_open());
+        open.map(|slot| (slot.topic, slot.partition, slot.track.next()..slot.track.end().0))
     }
 
     /// Number of offsets between what was read and the frozen ends; gaps are among them.
@@ -283,6 +292,8 @@ impl KafkaSource {
                     lost: span.lost_count(),
                     lost_ranges: span.lost,
                     last: slot.last.clone(),
+                    end: slot.stable_end,
+                    done: slot.track.is_done(),
                 }
             })
             .collect()

@@ -24,6 +24,8 @@ pub struct Message<'a> {
 pub trait Sink: Send {
     /// Takes one message. Those of a partition come in the order of their offsets, and always to the same sink.
     fn message(&mut self, message: &Message<'_>);
+    /// A batch of messages was taken: time to say so.
+    fn batch_taken(&mut self) {}
     /// Lines held since the last commit.
     fn lines_held(&self) -> u64;
     /// Bytes of memory held.
@@ -102,6 +104,10 @@ pub struct PartitionRange {
     pub lost_ranges: Vec<Range<i64>>,
     /// The last message up to `next`, where the topic has no id.
     pub last: Option<LastMessage>,
+    /// The last stable offset when the source was opened, also where the run is to stop before it.
+    pub end: i64,
+    /// Whether all was read that the run is to read of it.
+    pub done: bool,
 }
 
 /// What a round brought.

@@ -5,7 +5,7 @@ use crate::support::folder::Folder;
 
 /// A measurement, a tag and a field whose names end the script, begin markup, and turn the text around.
 pub const MEASUREMENT: &str = "m</script><script>alert(1)</script>";
-pub const HOST: &str = "<img\\ src\\=x\\ onerror\\=alert(2)>\u{202e}drow<!--";
+pub const HOST: &str = "</script\\ x><img\\ src\\=x\\ onerror\\=alert(2)>\u{202e}drow<!--";
 pub const FIELD: &str = "v&lt;{{script}}\u{85}\u{1b}[31m</style>";
 
 /// Some minutes of such a series.
@@ -42,7 +42,7 @@ fn names_can_not_leave_the_data() {
         format!("{MEASUREMENT}.v&lt;{{{{script}}}}\\u{{85}}\\u{{1b}}[31m</style>")
     );
     let host = plot["series"][0]["host"].as_str().expect("a host");
-    assert_eq!(host, "<img src=x onerror=alert(2)>\\u{202e}drow<!--");
+    assert_eq!(host, "</script x><img src=x onerror=alert(2)>\\u{202e}drow<!--");
     assert_eq!(plot["series"][0]["samples"], 30);
 }
 

@@ -539,6 +539,9 @@ pub struct DemoArgs {
     /// nothing, those of more hours or hosts are merged
     #[arg(long)]
     pub keep: bool,
+    /// Write a page of plots as well: report.html beside the archive
+    #[arg(long)]
+    pub report: bool,
 }
 
 /// Flags of `diurnal completions`.

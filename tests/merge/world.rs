@@ -132,6 +132,8 @@ pub fn range(first: i64, next: i64) -> SourceRange {
         messages: (next - first) as u64,
         gaps: 0,
         lost: 0,
+        again: 0,
         last: None,
+        epoch: None,
     }
 }

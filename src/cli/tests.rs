@@ -28,6 +28,7 @@ const FLAGS_OF_OTHERS: &[&str] = &[
     "--release",
     "--rm",
     "--shell",
+    "--strip-debug",
     "--system",
     "--unit",
     "--version",

@@ -148,6 +148,16 @@ impl Kafka {
         Topic::create_on(self, &unique(name), nodes, config)
     }
 
+    /// A new topic of just this name, on a broker of the test's own.
+    pub fn topic_called(&self, name: &str, partitions: i32) -> Topic<'_> {
+        Topic::create(self, name, partitions, &[])
+    }
+
+    /// One of Kafka's own tools, named by its class, for others to run.
+    pub fn tool_command(&self, class: &str) -> Command {
+        java(&self.libs, class)
+    }
+
     /// Runs one of Kafka's own tools, named by its class, and gives its standard output.
     pub fn tool(&self, class: &str, arguments: &[&str]) -> String {
         let brokers = self.brokers();

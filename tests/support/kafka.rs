@@ -2,6 +2,7 @@
 //! tests may break, and those of several nodes, are in [`super::cluster`].
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};

@@ -13,7 +13,10 @@ static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b[\d,.]+ [kMG]?B/s", "N B/s"),
         (r"\b\d[\d,.]* ?(ns|µs|us|ms|s|min|h|d)\b", "T"),
         // librdkafka tells how often it has tried.
-        (r" ?\(after T in state \w+(, \d+ identical error\(s\) suppressed)?\)", ""),
+        (
+            r" ?\(after T in state \w+(, \d+ identical error\(s\) suppressed)?\)",
+            "",
+        ),
         (r#""elapsed_s":[\d.e-]+"#, r#""elapsed_s":T"#),
         (r"\bmockCluster\w+", "CLUSTER"),
         // Ids of Kafka are 16 bytes in base64.

@@ -37,6 +37,7 @@ const FLAGS_OF_OTHERS: &[&str] = &[
     "--release",
     "--rm",
     "--shell",
+    "--strip-debug",
     "--system",
     "--unit",
     "--version",

@@ -302,6 +302,8 @@ impl Archiver {
                 let commit = Commit {
                     id: staging.id(),
                     command: self.report.command.to_owned(),
+                    // The store knows the time.
+                    at: None,
                     sources: news,
                     inputs,
                     days: days.iter().map(|(entry, _)| entry.clone()).collect(),

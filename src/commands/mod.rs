@@ -28,13 +28,14 @@ pub use merge::Merger;
 pub use schema::TypeChange;
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use crate::cli::{Cli, Command};
 use crate::console::Console;
 use crate::error::{Error, Kind, Result};
 use crate::report::{Outcome, RunReport};
 use crate::source::StopFlag;
+use crate::store::failpoint;
 
 /// The archive's folder where neither `--archive` nor `DIURNAL_ARCHIVE` names one.
 const DEFAULT_ARCHIVE: &str = "archive";
@@ -117,7 +118,7 @@ fn is_inside(archive: &Path, path: &Path) -> bool {
 
 /// Nanoseconds since 1970-01-01 UTC, by the machine's clock.
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = failpoint::clock().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 

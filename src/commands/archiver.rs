@@ -1,5 +1,7 @@
 //! What `archive` and `import` share: collected lines -> settled tables -> sorted days -> staged files -> one commit.
 
+mod end;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +18,7 @@ use crate::console::{Console, Progress};
 use crate::error::{Error, Result};
 use crate::lineproto::{Instructions, Precision};
 use crate::order::{LeafSize, RunCounts};
-use crate::report::{Outcome, PartitionReport, RejectReport, RunReport, SHOWN_REJECTS, counted, escaped};
+use crate::report::{PartitionReport, Phases, RejectReport, RunReport, SHOWN_REJECTS, counted, escaped};
 use crate::settings::IngestSettings;
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, RejectKind, SourceRange};
@@ -41,6 +43,8 @@ pub struct Archiver {
     report: RunReport,
     started: Instant,
     incomplete: bool,
+    /// Partitions that were read to their end.
+    read_to_end: BTreeSet<SourceKey>,
     /// Days that have no file left to merge with.
     pruned: Arc<PrunedDays>,
     /// The rejects that the archive keeps, once they had to be read.
@@ -106,6 +110,7 @@ impl Archiver {
             settings,
             started: Instant::now(),
             incomplete: false,
+            read_to_end: BTreeSet::new(),
             pruned: Arc::new(pruned_days(&read, zone)?),
             on_record: None,
             leaf_size: LeafSize::default(),
@@ -212,6 +217,22 @@ impl Archiver {
         self.store.expect_more(more);
     }
 
+    /// Does something that is a phase of the run by itself, and adds the time that it takes.
+    pub fn timed<T>(&mut self, phase: fn(&mut Phases) -> &mut f64, work: impl FnOnce(&mut Self) -> T) -> T {
+        let begun = Instant::now();
+        let done = work(self);
+        *phase(&mut self.report.phases_s) += begun.elapsed().as_secs_f64();
+        done
+    }
+
+    /// Says where a partition ended when the run began, and whether all was read that this run is to read of it.
+    pub fn reached(&mut self, source: SourceKey, end: i64, done: bool) {
+        self.report.set_end(&source.topic, source.partition, end);
+        if done {
+            self.read_to_end.insert(source);
+        }
+    }
+
     /// Counts bytes of line protocol that were read.
     pub fn add_bytes(&mut self, bytes: u64) {
         self.report.bytes_in += bytes;
@@ -266,6 +287,7 @@ impl Archiver {
         for range in &sources {
             check_offsets(range)?;
         }
+        let begun = Instant::now();
         let lines = gathered.iter().map(|part| part.collected.lines).sum();
         let sorting = self.progress.wait(format!("sorting {}", counted(lines, "line")));
         let mut settled = Commitment::settle(gathered, &self.space, self.zone)?;
@@ -315,14 +337,19 @@ impl Archiver {
                     reject_kinds,
                     merged: Vec::new(),
                 };
+                self.report.phases_s.encode += begun.elapsed().as_secs_f64();
+                let begun = Instant::now();
                 let committing = self.progress.wait("committing");
                 staging.commit(commit.clone())?;
                 drop(committing);
+                self.report.phases_s.commit += begun.elapsed().as_secs_f64();
                 self.console
                     .detail(format_args!("commit {}: {} day files", commit.id, commit.days.len()));
                 self.report
                     .add_days(days.iter().map(|(entry, counts)| (entry, counts.points, counts.folded)));
                 say_kinds(self.console, &self.store, self.settings.dry_run, &commit.reject_kinds);
+            } else {
+                self.report.phases_s.encode += begun.elapsed().as_secs_f64();
             }
             for schema in settled.rows.schemas() {
                 self.archived.insert(schema.measurement.clone(), Arc::clone(schema));
@@ -344,40 +371,15 @@ impl Archiver {
                 messages: range.messages,
                 gaps: range.gaps,
                 lost: range.lost,
+                end: None,
             });
         }
+        self.report.add_reasons(settled.rejects.iter());
         let room = SHOWN_REJECTS.saturating_sub(self.report.rejects.len());
         self.report
             .rejects
             .extend(settled.rejects.iter().take(room).map(RejectReport::from));
         Ok(())
-    }
-
-    /// Ends the run: releases the archive and gives the report with its outcome.
-    pub fn finish(mut self) -> RunReport {
-        // Whether it can be looked at says nothing about this run.
-        if self.store.has_moved_on().unwrap_or(false) {
-            let cause = format_args!(
-                "another run made commits meanwhile; this dry run counted against the archive as it was after commit {}",
-                self.read_at
-            );
-            let warning = Error::new(self.store.dir().display(), cause);
-            self.notice(&warning.hint("try again for what is new now"), false);
-        }
-        let lost = self.report.lost();
-        let new_rejects = self.report.rejected - self.report.rejected_again;
-        let too_many = self.settings.max_rejects.exceeded_by(new_rejects, self.report.lines);
-        let outcome = if self.incomplete {
-            Outcome::Incomplete
-        } else if lost > 0 && !self.report.replay {
-            Outcome::LostOffsets
-        } else if too_many {
-            Outcome::Rejects
-        } else {
-            Outcome::Done
-        };
-        self.report.finish(outcome, self.started.elapsed());
-        self.report
     }
 
     /// Whether the ledger does not say this yet: an advance, or a partition it has never heard of.

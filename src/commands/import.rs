@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 
 use super::archiver::Archiver;
+use super::ending::{FailedRun, metrics_of, told};
 use crate::cli::ImportArgs;
 use crate::console::{Console, Reading};
 use crate::error::{Error, Result};
+use crate::report::RunReport;
 use crate::settings::IngestSettings;
 use crate::source::files::{Block, Content, Files};
 use crate::source::{Origin, StopFlag};
@@ -21,14 +23,32 @@ use crate::table::spill::{Gathered, Gatherer};
 const BLOCKS_PER_THREAD: usize = 2;
 
 pub(super) fn run(console: Console, archive: &Path, args: &ImportArgs) -> Result<u8> {
+    let metrics = metrics_of(&args.ingest.metrics, archive, args.ingest.dry_run)?;
+    let report = told(console, &metrics, "import", run_once(console, archive, args))?;
+    console.finish(&report);
+    Ok(report.exit_code)
+}
+
+/// Archives what the files hold, in as many commits as the settings ask for.
+fn run_once(console: Console, archive: &Path, args: &ImportArgs) -> Result<RunReport, FailedRun> {
     let settings = IngestSettings::for_import(archive, args, super::now())?;
     super::set_worker_threads(settings.threads);
     let stop = super::stop_on_signals()?;
     let mut files = Files::new(args.files.clone(), settings.limits.line, &stop)?;
     let mut archiver = Archiver::open("import", settings.clone(), console)?;
+    match archive_into(&mut archiver, &mut files, &settings, &stop) {
+        Ok(()) => Ok(archiver.finish()),
+        Err(error) => Err(archiver.fail(error)),
+    }
+}
+
+fn archive_into(archiver: &mut Archiver, files: &mut Files, settings: &IngestSettings, stop: &StopFlag) -> Result<()> {
     loop {
         let reading = archiver.progress().files(files.stored_bytes());
-        let round = read_round(&mut files, &settings, &archiver, &reading, &stop);
+        let round = archiver.timed(
+            |phases| &mut phases.read,
+            |archiver| read_round(files, settings, archiver, &reading, stop),
+        );
         drop(reading);
         archiver.add_bytes(round.bytes);
         failpoint::reach("before-commit");
@@ -49,9 +69,7 @@ pub(super) fn run(console: Console, archive: &Path, args: &ImportArgs) -> Result
             break;
         }
     }
-    let report = archiver.finish();
-    console.finish(&report);
-    Ok(report.exit_code)
+    Ok(())
 }
 
 /// What was read up to the next commit.

@@ -8,11 +8,13 @@ mod commit_rows;
 mod completions;
 mod day_file;
 mod demo;
+mod ending;
 mod import;
 mod man;
 mod merge;
 mod prune;
 mod rejects;
+mod report;
 mod room;
 mod schema;
 mod small_files;
@@ -55,12 +57,13 @@ pub fn run(cli: Cli) -> u8 {
         Command::Archive(args) => ("archive", archive::run(console, archive, args)),
         Command::Import(args) => ("import", import::run(console, archive, args)),
         Command::Verify => ("verify", verify::run(console, archive)),
-        Command::Status => ("status", status::run(console, archive)),
+        Command::Status(args) => ("status", status::run(console, archive, args)),
         Command::Rejects(args) => ("rejects", rejects::run(console, archive, args)),
         Command::Schema(args) => ("schema", schema::run(console, archive, args)),
         Command::Merge(args) => ("merge", merge::run(console, archive, args)),
         Command::Prune(args) => ("prune", prune::run(console, archive, args)),
         Command::Backup(args) => ("backup", backup::run(console, archive, args)),
+        Command::Report(args) => ("report", report::run(console, archive, args)),
         Command::Demo(args) => ("demo", demo::run(console, given, args)),
         Command::Completions(args) => ("completions", completions::run(console, args)),
         Command::Man(args) => ("man", man::run(console, args)),
@@ -76,11 +79,7 @@ fn failed(console: Console, command: &'static str, error: &Error) -> u8 {
 
 /// The exit code of an error that was said already, and with `--json` the object.
 fn exit_of(console: Console, command: &'static str, error: &Error) -> u8 {
-    let exit_code = match error.kind() {
-        Kind::Failed | Kind::Damaged => 1,
-        Kind::Usage => 2,
-        Kind::Locked => 4,
-    };
+    let exit_code = exit_code(error);
     if console.json {
         let report = RunReport {
             outcome: Outcome::Failed,
@@ -91,6 +90,15 @@ fn exit_of(console: Console, command: &'static str, error: &Error) -> u8 {
         console.print_json(&report);
     }
     exit_code
+}
+
+/// The exit code that an error ends the process with.
+fn exit_code(error: &Error) -> u8 {
+    match error.kind() {
+        Kind::Failed | Kind::Damaged => 1,
+        Kind::Usage => 2,
+        Kind::Locked => 4,
+    }
 }
 
 /// Stops at the next whole step on SIGINT or SIGTERM; a second signal ends the process at once, with nothing changed.

@@ -267,6 +267,7 @@ mod tests {
                 messages: 1_002,
                 gaps: 8,
                 lost: 0,
+                end: Some(1_010),
             }],
             rejects: vec![RejectReport {
                 source: "t[0]".to_owned(),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use broker::Broker;
 
 use super::archive::AtSignal;
+use super::ending::FailedRun;
 use crate::calendar::Zone;
 use crate::cli::DemoArgs;
 use crate::console::Console;
@@ -193,7 +194,8 @@ fn archive_topic(console: Console, archive: &Path, brokers: String) -> Result<Ru
     // The story tells of the reject itself.
     let silent = Console { muted: true, ..console };
     let stop = super::stop_on_signals()?;
-    let report = super::archive::drain(silent, settings, &kafka, &stop, AtSignal::Incomplete)?;
+    let report =
+        super::archive::drain(silent, settings, &kafka, &stop, AtSignal::Incomplete).map_err(FailedRun::into_error)?;
     match report.exit_code {
         0 => Ok(report),
         _ => Err(Error::new(

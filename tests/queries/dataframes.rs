@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
+use crate::support::duckdb::DuckDb;
 use crate::support::folder::Folder;
 use crate::support::run::diurnal;
 use crate::support::{install, long, root, runs, skip};
@@ -24,6 +25,9 @@ const TIMES: [i64; 3] = [
     1_592_568_000_000_000_002,
     1_592_568_000_123_456_789,
 ];
+
+/// The time of the last line.
+const MIDNIGHT: i64 = 1_592_611_200_000_000_000;
 
 /// A Python that has pandas, pyarrow and Polars; `None`, with a message, where it can't be had.
 pub fn interpreter() -> Option<PathBuf> {
@@ -75,6 +79,32 @@ fn read_by_frames() -> Option<Value> {
 }
 
 #[test]
+fn duckdb_reads_the_same_of_both_formats_with_the_calls_of_the_page() {
+    let Some(duckdb) = DuckDb::get() else { return };
+    let folder = Folder::new();
+    diurnal(&folder, "import").arg("-").stdin(LINES).run().expect_code(0);
+    let parquet = "read_parquet('archive/m/*.parquet', union_by_name = true)";
+    let csv =
+        "read_csv('archive/m/*.csv', union_by_name = true, header = true, delim = ',', quote = '\"', escape = '\"',
+               allow_quoted_nulls = false, types = {'time': 'TIMESTAMP_NS', 'i': 'BIGINT', 'u': 'UBIGINT'})";
+    for source in [parquet, csv] {
+        let sql = format!("select epoch_ns(time) as time, i, s, u, extra from {source} order by time");
+        let rows = duckdb.query(folder.path(), &sql);
+        let column = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<_>>();
+        let [first, second, third] = TIMES.map(Value::from);
+        assert_eq!(column("time"), [first, second, third, MIDNIGHT.into()], "{source}");
+        assert_eq!(json!(column("s")), json!(["", "x", null, null]), "{source}");
+        assert_eq!(json!(column("i")), json!([1, null, i64::MIN, null]), "{source}");
+        assert_eq!(json!(column("u")), json!([u64::MAX, null, null, null]), "{source}");
+        assert_eq!(
+            json!(column("extra")),
+            json!([null, null, null, "next day"]),
+            "{source}"
+        );
+    }
+}
+
+#[test]
 fn pandas_and_polars_read_the_values_of_parquet_as_they_were_sent() {
     let Some(read) = read_by_frames() else { return };
     for reader in ["pandas, pyarrow types", "polars"] {
@@ -119,6 +149,7 @@ fn csv_keeps_nanoseconds_in_both_and_null_beside_the_empty_string_in_polars_alon
 
     assert_eq!(read["pandas, CSV"]["time"], json!(TIMES));
     assert_eq!(read["pandas, CSV"]["s"], json!([null, "x", null]));
+    assert_eq!(read["pandas, CSV"]["i"], json!([1, null, i64::MIN]));
     assert_eq!(read["pandas, CSV, nothing is null"]["s"], json!(["", "x", ""]));
     // Past the range of 64 bits with a sign: text.
     assert_eq!(read["pandas, CSV"]["u"][0], json!(u64::MAX.to_string()));
@@ -127,7 +158,12 @@ fn csv_keeps_nanoseconds_in_both_and_null_beside_the_empty_string_in_polars_alon
 #[test]
 fn days_that_differ_in_columns_are_whole_when_they_are_read_one_by_one() {
     let Some(read) = read_by_frames() else { return };
-    for reader in ["pandas, days one by one", "polars, days one by one"] {
+    for reader in [
+        "pandas, days one by one",
+        "pandas, CSV, days one by one",
+        "polars, days one by one",
+        "polars, CSV, days one by one",
+    ] {
         assert_eq!(read[reader]["extra"], json!([null, null, null, "next day"]), "{reader}");
         assert_eq!(read[reader]["i"], json!([1, null, i64::MIN, null]), "{reader}");
     }
@@ -144,8 +180,9 @@ fn days_that_differ_in_columns_are_whole_when_they_are_read_one_by_one() {
 
 #[test]
 fn spark_reads_nanoseconds_as_long_and_microseconds_as_times() {
+    // It is 400 MB.
     if !long() {
-        return skip("Spark is 400 MB: set DIURNAL_TEST_LONG=1");
+        return;
     }
     static SHARED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let Some(python) = installed_once(&SHARED, "install-spark.sh", "spark") else {
@@ -185,8 +222,7 @@ fn spark_reads_nanoseconds_as_long_and_microseconds_as_times() {
         })
     };
     let [first, second, third] = TIMES.map(Value::from);
-    let midnight = Value::from(1_592_611_200_000_000_000_i64);
-    assert_eq!(read["ns as long"], rows([first, second, third, midnight]));
+    assert_eq!(read["ns as long"], rows([first, second, third, MIDNIGHT.into()]));
     let times = [
         "2020-06-19 12:00:00.000001",
         "2020-06-19 12:00:00.000002",

@@ -1,5 +1,5 @@
 //! `docs/QUERIES.md`: every command and every script of it is run, and what stands under it has to be what it prints, with
-//! `DIURNAL_TEST_RENEW=1` it is made so. Queries that are shown are those of the files.
+//! `DIURNAL_WRITE_PAGES=1` it is made so. Queries that are shown are those of the files.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -40,14 +40,14 @@ fn the_page_of_queries_shows_what_its_commands_print() {
     let page = fs::read_to_string(&path).expect("the page");
     let renewed = session.renewed(&page);
     assert!(session.commands >= 30, "only {} commands were found", session.commands);
-    if std::env::var("DIURNAL_TEST_RENEW").as_deref() == Ok("1") {
+    if std::env::var("DIURNAL_WRITE_PAGES").as_deref() == Ok("1") {
         fs::write(&path, renewed).expect("the page can be written");
         return;
     }
     for (number, (found, expected)) in (1..).zip(page.lines().zip(renewed.lines())) {
         assert_eq!(
             found, expected,
-            "docs/QUERIES.md, line {number}: DIURNAL_TEST_RENEW=1 renews what the commands print"
+            "docs/QUERIES.md, line {number}: DIURNAL_WRITE_PAGES=1 renews what the commands print"
         );
     }
     assert_eq!(page, renewed, "docs/QUERIES.md ends elsewhere");

@@ -42,6 +42,7 @@ def attempt(read):
         return f"{type(error).__name__}: {error}"[:400]
 
 
+csv_days = sorted(folder.glob("*.csv"))
 csv_in_pandas = dict(parse_dates=["time"], dtype_backend="pyarrow")
 table = pq.read_table(parquet)
 facts = {
@@ -53,6 +54,9 @@ facts = {
     "pandas, list of days": of_pandas(pd.read_parquet(days, dtype_backend="pyarrow")),
     "pandas, days one by one": of_pandas(
         pd.concat([pd.read_parquet(file, dtype_backend="pyarrow") for file in days], ignore_index=True)
+    ),
+    "pandas, CSV, days one by one": of_pandas(
+        pd.concat([pd.read_csv(file, **csv_in_pandas) for file in csv_days], ignore_index=True)
     ),
     "pyarrow, types": {field.name: str(field.type) for field in table.schema},
     "pyarrow, metadata": {
@@ -72,4 +76,11 @@ facts = {
         pl.concat([pl.scan_parquet(file) for file in days], how="diagonal_relaxed").collect()
     ),
 }
+facts["polars, CSV, days one by one"] = attempt(
+    lambda: of_polars(
+        pl.concat([pl.scan_csv(file) for file in csv_days], how="diagonal_relaxed")
+        .with_columns(pl.col("time").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="ns"))
+        .collect()
+    )
+)
 json.dump(facts, sys.stdout)

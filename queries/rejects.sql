@@ -1,5 +1,5 @@
--- The lines that could not be archived: how many for each reason and column, how many of them a retry has archived since, and the newest
--- of them word for word. `diurnal rejects` counts the same.
+-- The lines that could not be archived: how many still wait for each reason and column, how many a retry has archived since, and the
+-- newest of them all word for word. `diurnal rejects` counts the same.
 --
 -- duckdb -f queries/rejects.sql           from the folder that holds archive/
 
@@ -31,7 +31,7 @@ rejects as (
 select reject->>'reason' as reason,
        reject->>'$.place[0]' as measurement,
        reject->>'$.place[1]' as "column",
-       count(*) as lines,
+       count(*) filter (where not is_archived) as lines,
        count(*) filter (where is_archived) as archived_since,
        arg_max(coalesce(reject->>'path', format('{}[{}]', reject->>'topic', reject->>'partition'))
                || ' offset ' || (reject->>'offset'), (file, number)) as newest,

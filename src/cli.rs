@@ -511,7 +511,7 @@ pub struct ReportArgs {
     /// [default: 30 days before --until]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub from: Option<String>,
-    /// End just before this time (a time or an age) [default: the end of the archive's last day]
+    /// End just before this time, such as 2026-12-01, or an age [default: the end of the archive's last day]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub until: Option<String>,
     /// The file to write; one that is there is replaced when the new one is whole
@@ -539,6 +539,9 @@ pub struct DemoArgs {
     /// nothing, those of more hours or hosts are merged
     #[arg(long)]
     pub keep: bool,
+    /// Write a page of plots as well: report.html beside the archive
+    #[arg(long)]
+    pub report: bool,
 }
 
 /// Flags of `diurnal completions`.

@@ -3,7 +3,8 @@
 //! Telegraf agents send InfluxDB line protocol to Kafka topics, where its order is lost: over partitions, by retries, by
 //! agents that were cut off for an hour. diurnal drains the topics into an *archive*, a folder with one Parquet and one
 //! CSV file for each measurement and day, sorted by the time in each line. This is the library behind the program of the
-//! same name; the program's own pages are `README.md` and `docs/FORMAT.md` in the repository.
+//! same name; the program's own pages are `README.md` and those below `docs/` in the repository, of which `docs/FORMAT.md` says what every
+//! byte of an archive is, `docs/explanation/the-law.md` and `docs/explanation/the-commit.md` why.
 //!
 //! # The way of a line
 //!
@@ -18,10 +19,31 @@
 //! | [`order`] | tables, and what a day's file holds already | [`SortedRun`](order::SortedRun): one measurement and day, or the part of it that new rows touch, sorted, folded, divided into leaves |
 //! | [`encode`] | leaves | Parquet and CSV bytes that follow from the rows alone |
 //! | [`store`] | bytes | [staged files](store::Staging), then a [commit](store::record::Commit) that happens whole or not at all |
-//! | [`report`] | commits | the summary for people, the JSON for programs |
+//! | [`report`] | commits | the summary for people, the JSON for programs, metrics for Prometheus, a page of plots |
 //!
 //! Beside it: [`calendar`] knows days and zones, [`format`](mod@format) what is fixed when an archive is made, [`error`]
-//! what can go wrong. [`cli`], [`settings`], [`commands`], [`console`] and [`version`] are the program.
+//! what can go wrong, [`simulate`] makes up agents for demo, tests and benchmarks.
+//!
+//! The program puts the stages together:
+//!
+//! | module | is |
+//! |---|---|
+//! | [`cli`] | what may be typed, and nothing else; `--help`, completions, manual pages and `docs/reference/commands.md` come from there |
+//! | [`settings`] | flags and variables of the environment, resolved and checked once |
+//! | [`commands`] | a file for each command, which reads as its table of contents; begin with `commands/archive/mod.rs` |
+//! | [`console`] | all that a person sees while it runs: messages, warnings, progress |
+//! | [`version`] | which build this is |
+//!
+//! Who looks for one thing:
+//!
+//! | question | module |
+//! |---|---|
+//! | Why was this line rejected? | [`lineproto::Reason`], `table/reject.rs` |
+//! | When is a batch from Kafka over? | [`source::kafka`] |
+//! | How do rows of one point become one? | [`order`], `order/fold.rs` |
+//! | Where is a day cut into row groups? | [`order`], `order/leaves.rs` |
+//! | What happens at a crash? | [`store`], `store/commit.rs` and `store/recovery.rs` |
+//! | What is copied, what encoded again, when a late line comes? | `commands/day_file/` |
 //!
 //! # Lines to Arrow
 //!

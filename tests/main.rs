@@ -7,6 +7,7 @@ mod backup;
 mod crash;
 mod demo;
 mod disks;
+mod docs;
 mod dry_run;
 mod examples;
 mod fuzz;

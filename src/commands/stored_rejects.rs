@@ -180,7 +180,7 @@ pub fn is_read_first(reject: &RejectedLine, sources: &[SourceRange]) -> bool {
     sources.iter().any(|range| {
         let source = (&range.cluster_id, &range.topic_id, &range.topic, range.partition);
         source == (&topic.cluster_id, &topic.topic_id, &topic.topic, *partition)
-            && (range.first..range.next).contains(offset)
+            && (range.first.saturating_add_unsigned(range.again)..range.next).contains(offset)
     })
 }
 

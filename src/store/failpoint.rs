@@ -2,7 +2,7 @@
 //!
 //! - `DIURNAL_STEP_LOG=FILE`: each step appends its name to the file.
 //! - `DIURNAL_FAILPOINT=NAME` or `NAME:3`: the process kills itself (SIGKILL) at the first, the third time.
-//! - `DIURNAL_PAUSE=NAME=FILE`: the process waits at that step until the file exists.
+//! - `DIURNAL_PAUSE=NAME=FILE` or `NAME:3=FILE`: the process waits at that step, from its first or third time on, until the file exists.
 //!
 //! And `DIURNAL_SEGMENT_BYTES=N`: a segment of the ledger is followed by another one after so few bytes of commits; `DIURNAL_CLOCK=N`: the
 //! clock stands still, N seconds after 1970-01-01 UTC.
@@ -128,7 +128,7 @@ mod armed {
     struct Orders {
         log: Option<File>,
         kill: Option<(String, u32)>,
-        pause: Option<(String, PathBuf)>,
+        pause: Option<(String, u32, PathBuf)>,
         segment_bytes: Option<u64>,
         clock: Option<u64>,
         seen: Mutex<HashMap<&'static str, u32>>,
@@ -141,17 +141,25 @@ mod armed {
             Orders {
                 log: variable("DIURNAL_STEP_LOG")
                     .and_then(|path| OpenOptions::new().append(true).create(true).open(path).ok()),
-                kill: variable("DIURNAL_FAILPOINT").map(|text| match text.split_once(':') {
-                    Some((name, nth)) => (name.to_string(), nth.parse().unwrap_or(1)),
-                    None => (text, 1),
+                kill: variable("DIURNAL_FAILPOINT").map(|text| counted(&text)),
+                pause: variable("DIURNAL_PAUSE").and_then(|text| {
+                    let (step, path) = text.split_once('=')?;
+                    let (name, nth) = counted(step);
+                    Some((name, nth, path.into()))
                 }),
-                pause: variable("DIURNAL_PAUSE")
-                    .and_then(|text| text.split_once('=').map(|(name, path)| (name.to_string(), path.into()))),
                 segment_bytes: variable("DIURNAL_SEGMENT_BYTES").and_then(|text| text.parse().ok()),
                 clock: variable("DIURNAL_CLOCK").and_then(|text| text.parse().ok()),
                 seen: Mutex::default(),
             }
         })
+    }
+
+    /// `STEP:3`, or `STEP` for the first time.
+    fn counted(text: &str) -> (String, u32) {
+        match text.split_once(':') {
+            Some((name, nth)) => (name.to_string(), nth.parse().unwrap_or(1)),
+            None => (text.to_string(), 1),
+        }
     }
 
     /// Says that the run has reached the step `name`.
@@ -163,19 +171,27 @@ mod armed {
             // One write, so that a kill cannot tear it; a log that cannot be written must not change the run.
             let _ = log.write_all(format!("{name}\n").as_bytes());
         }
-        if let Some((_, path)) = orders.pause.as_ref().filter(|(step, _)| step == name) {
+        let pause = orders.pause.as_ref().filter(|(step, ..)| step == name);
+        let kill = orders.kill.as_ref().filter(|(step, _)| step == name);
+        if pause.is_none() && kill.is_none() {
+            return;
+        }
+        let times = {
+            let mut seen = orders.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let times = seen.entry(name).or_default();
+            *times += 1;
+            *times
+        };
+        if let Some((_, nth, path)) = pause
+            && times >= *nth
+        {
             while !path.exists() {
                 std::thread::sleep(PAUSE_POLL);
             }
         }
-        if let Some((_, nth)) = orders.kill.as_ref().filter(|(step, _)| step == name) {
-            let mut seen = orders.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let times = seen.entry(name).or_default();
-            *times += 1;
-            if *times == *nth {
-                let _ = signal_hook::low_level::raise(signal_hook::consts::SIGKILL);
-                std::process::abort();
-            }
+        if kill.is_some_and(|(_, nth)| times == *nth) {
+            let _ = signal_hook::low_level::raise(signal_hook::consts::SIGKILL);
+            std::process::abort();
         }
     }
 

@@ -19,7 +19,9 @@ impl ReadRanges {
 
     /// Adds a range of the same partition. It is joined with the one that ends where it begins, and those that lie inside of it say
     /// nothing more.
-    pub fn add(&mut self, range: SourceRange) {
+    pub fn add(&mut self, mut range: SourceRange) {
+        // Where it goes back to is a matter of the commits before it.
+        range.again = 0;
         if self.0.iter().any(|seen| is_inside(&range, seen)) {
             return;
         }
@@ -31,6 +33,7 @@ impl ReadRanges {
                 seen.gaps = seen.gaps.saturating_add(range.gaps);
                 seen.lost = seen.lost.saturating_add(range.lost);
                 seen.last = range.last;
+                seen.epoch = range.epoch;
             }
             None => self.0.push(range),
         }
@@ -99,7 +102,9 @@ mod tests {
             messages: (next - first) as u64,
             gaps: 0,
             lost: 0,
+            again: 0,
             last: None,
+            epoch: None,
         }
     }
 

@@ -133,7 +133,7 @@ pub struct SourceRange {
     pub topic: String,
     /// The partition's number.
     pub partition: i32,
-    /// The first offset of the range: `next` of the commit before.
+    /// The first offset of the range: `next` of the commit before, less `again`.
     pub first: i64,
     /// The offset that comes after the range.
     pub next: i64,
@@ -143,9 +143,16 @@ pub struct SourceRange {
     pub gaps: u64,
     /// Offsets that Kafka no longer had.
     pub lost: u64,
+    /// Offsets before the `next` of the commit before that are read again, because Kafka cut its log there and gave them to other
+    /// records.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub again: u64,
     /// The last message read up to `next`, for brokers without topic ids: tells a topic that was made again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<LastMessage>,
+    /// A leader epoch that no record before `next` is above, where the broker has them (KIP-101): tells a log that was cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<i32>,
 }
 
 /// Offset and digest of a partition's last message.

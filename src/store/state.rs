@@ -228,12 +228,23 @@ impl State {
         for range in &commit.sources {
             let name = format!("topic {} partition {}", range.topic, range.partition);
             let key = SourceKey::from(range);
-            if let Some(before) = self.sources.get(&key).filter(|before| before.next != range.first) {
-                let what = if before.next < range.first { "hole" } else { "overlap" };
-                found.push(format!(
-                    "{name}: a {what}, the offsets begin at {} but the commit before ended at {}",
-                    range.first, before.next
-                ));
+            // Where the log was cut, a range goes back and says so.
+            let from = range.first.saturating_add_unsigned(range.again);
+            match self.sources.get(&key) {
+                Some(before) if before.next != from => {
+                    let what = if before.next < from { "hole" } else { "overlap" };
+                    found.push(format!(
+                        "{name}: a {what}, the offsets begin at {} but the commit before ended at {}",
+                        from, before.next
+                    ));
+                }
+                None if range.again > 0 => {
+                    found.push(format!(
+                        "{name}: {} offsets are read again that nobody read",
+                        range.again
+                    ));
+                }
+                _ => {}
             }
             found.extend(imbalance(range).map(|problem| format!("{name}: {problem}")));
             if !seen.insert(key) {

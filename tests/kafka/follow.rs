@@ -158,16 +158,12 @@ fn a_tick_that_finds_the_archive_taken_warns_and_the_next_one_tries_again() {
 
 #[test]
 fn a_broker_that_dies_and_comes_back_costs_a_tick_and_no_line() {
-    let Some(mut kafka) = Kafka::own() else { return };
+    let Some(kafka) = Kafka::breakable() else { return };
     let folder = Folder::new();
-    let name = {
-        let topic = kafka.topic("followed", 1, &[]);
-        topic.send(&points(0..3));
-        topic.name().to_owned()
-    };
-    let mut run = diurnal(&folder, "archive")
-        .args(["--brokers", &kafka.brokers(), "--topic", &name, "--timeout", "2s"])
-        .args(["--follow", "--every", "1s", "--json"])
+    let topic = kafka.topic("followed", 1, &[]);
+    topic.send(&points(0..3));
+    let mut run = archive(&folder, &kafka, &topic)
+        .args(["--timeout", "2s", "--follow", "--every", "1s", "--json"])
         .start();
     run.wait_for_json_lines("the points", |reports| (sum(reports, "points") == 3).then_some(()));
     kafka.kill();
@@ -176,8 +172,7 @@ fn a_broker_that_dies_and_comes_back_costs_a_tick_and_no_line() {
     });
     run.wait_until_said("the next try is at ");
     kafka.start_again();
-    let producer = crate::support::produce::producer(&kafka.brokers(), &[]);
-    crate::support::produce::send(&producer, &name, &points(3..8));
+    topic.send(&points(3..8));
     run.wait_for_json_lines("the points after that", |reports| {
         (sum(reports, "points") == 8).then_some(())
     });

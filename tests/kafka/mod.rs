@@ -1,6 +1,10 @@
 //! `diurnal archive` against brokers: what the batch contract promises, on a real Kafka and on the embedded one.
 
+mod broker;
 mod captures;
+mod changes;
+mod cluster;
+mod codecs;
 mod codes;
 mod embedded;
 mod ends;
@@ -9,9 +13,11 @@ mod follow;
 mod group;
 mod identity;
 mod lag;
+mod midway;
 mod replay;
 mod retention;
 mod security;
+mod truncation;
 
 use serde_json::Value;
 
@@ -37,6 +43,9 @@ fn archive(folder: &Folder, kafka: &Kafka, topic: &Topic<'_>) -> Diurnal {
         topic.name(),
     ])
 }
+
+/// The step after each batch of messages that a thread took.
+const BATCH: &str = "kafka-batch";
 
 /// A line of measurement `m` that is point `n` of its series.
 fn point(n: i64) -> String {

@@ -149,7 +149,9 @@ impl Partition {
             messages,
             gaps: (next - first) as u64 - messages,
             lost: 0,
+            again: 0,
             last: self.log[..span.to].last().filter(|_| is_known_by_last).map(last),
+            epoch: None,
         }
     }
 }

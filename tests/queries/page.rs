@@ -147,7 +147,11 @@ impl Session {
             shell.env("DIURNAL_CLOCK", at.to_string());
         }
         // The weeks have rejects.
-        let codes: &[i32] = if command.starts_with("diurnal import") { &[0, 3] } else { &[0] };
+        let codes: &[i32] = if command.starts_with("diurnal import") {
+            &[0, 3]
+        } else {
+            &[0]
+        };
         self.run(shell, command, codes)
     }
 

@@ -59,6 +59,11 @@ impl DuckDb {
         self.bin.join("python")
     }
 
+    /// The command line, `duckdb`.
+    pub fn command_line(&self) -> PathBuf {
+        self.bin.join("duckdb")
+    }
+
     /// Runs one of the Python scripts of `tests/support` in `folder`.
     pub fn python(&self, folder: &Path, script: &str, arguments: &[&str], stdin: &str) -> Output {
         let mut child = Command::new(self.interpreter())

@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod browser;
 pub mod captures;
+pub mod cluster;
 pub mod digest;
 pub mod duckdb;
 pub mod embedded;
@@ -12,6 +13,7 @@ pub mod kafka;
 pub mod ledger;
 pub mod lines;
 pub mod mounted;
+pub mod node;
 pub mod produce;
 pub mod promtool;
 pub mod reader;
@@ -19,6 +21,7 @@ pub mod run;
 pub mod secure;
 pub mod telegraf;
 pub mod topic;
+pub mod whole;
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rdkafka::admin::{NewPartitions, NewTopic, TopicReplication};
@@ -74,8 +75,24 @@ impl<'k> Topic<'k> {
         topic
     }
 
+    /// One partition on these nodes, of which the first leads.
+    pub(super) fn create_on(kafka: &'k Kafka, name: &str, nodes: &[i32], config: &[(&str, &str)]) -> Self {
+        let topic = Self {
+            kafka,
+            name: name.to_owned(),
+        };
+        topic.make_with(1, TopicReplication::Variable(&[nodes]), config);
+        topic
+    }
+
     fn make(&self, partitions: i32, config: &[(&str, &str)]) {
-        let plain = NewTopic::new(&self.name, partitions, TopicReplication::Fixed(1));
+        // Every node has every partition.
+        let replicas = i32::try_from(self.kafka.nodes.len()).expect("a few nodes");
+        self.make_with(partitions, TopicReplication::Fixed(replicas), config);
+    }
+
+    fn make_with(&self, partitions: i32, replication: TopicReplication<'_>, config: &[(&str, &str)]) {
+        let plain = NewTopic::new(&self.name, partitions, replication);
         let topic = config.iter().fold(plain, |topic, (name, value)| topic.set(name, value));
         let done = answer(self.kafka.admin().create_topics([&topic], &admin_options()));
         done.expect("the broker answers")[0]
@@ -96,6 +113,10 @@ impl<'k> Topic<'k> {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) fn kafka(&self) -> &'k Kafka {
+        self.kafka
     }
 
     /// Sends the records in order and waits until the broker has them.
@@ -144,9 +165,10 @@ impl<'k> Topic<'k> {
                 .set("isolation.level", isolation)
                 .create()
                 .expect("a consumer can be made");
-            consumer
-                .fetch_watermarks(&self.name, partition, ANSWERED)
-                .expect("the broker tells its offsets")
+            // A leader that has just changed refuses at first.
+            wait_for(&format!("the offsets of {}/{partition}", self.name), || {
+                consumer.fetch_watermarks(&self.name, partition, ANSWERED).ok()
+            })
         };
         let (start, stable) = watermarks("read_committed");
         let (_, high) = watermarks("read_uncommitted");
@@ -208,15 +230,40 @@ impl<'k> Topic<'k> {
     /// Flips one bit of the broker's log of this partition, inside the first occurrence of `text`: the batch with it
     /// fails its checksum from then on. Send `text` uncompressed.
     pub fn flip_bit_at(&self, partition: i32, text: &str) {
-        let path = self
-            .kafka
-            .log_folder(&self.name, partition)
-            .join("00000000000000000000.log");
+        let path = self.log(partition);
         let log = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let found = log.windows(text.len()).position(|window| window == text.as_bytes());
         let at = found.unwrap_or_else(|| panic!("{text:?} is not in {}", path.display()));
         let file = fs::OpenOptions::new().write(true).open(&path).expect("it can be read");
         file.write_all_at(&[log[at] ^ 1], at as u64).expect("it can be written");
+    }
+
+    /// How often the broker's log of this partition has a batch of each codec: none, gzip, snappy, lz4, zstd.
+    pub fn codecs(&self, partition: i32) -> [usize; 5] {
+        let mut codecs = [0; 5];
+        for batch in batches(&self.log(partition)) {
+            codecs[batch.codec] += 1;
+        }
+        codecs
+    }
+
+    /// Cuts the broker's log of this partition where the batch with this offset begins, as a power cut does to what was not on disk
+    /// yet. The broker has to be down.
+    pub fn cut_log(&self, partition: i32, offset: i64) {
+        let path = self.log(partition);
+        let batch = batches(&path).into_iter().find(|batch| batch.first == offset);
+        let at = batch.unwrap_or_else(|| panic!("no batch begins at {offset}")).at;
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .expect("it can be written");
+        file.set_len(at).expect("it can be cut");
+    }
+
+    /// The broker's log of this partition, of which there is one segment.
+    fn log(&self, partition: i32) -> PathBuf {
+        let folder = self.kafka.log_folder(&self.name, partition);
+        folder.join("00000000000000000000.log")
     }
 
     /// The offsets that a consumer of the partition gets today, compaction and aborted transactions considered.
@@ -248,6 +295,33 @@ impl<'k> Topic<'k> {
             }
         }
     }
+}
+
+/// A batch of a broker's log.
+struct Batch {
+    /// Where it begins in the file.
+    at: u64,
+    /// The offset of its first record.
+    first: i64,
+    /// The number of its codec.
+    codec: usize,
+}
+
+/// Those of format 2: the base offset, the length of what follows, epoch, magic and checksum, then attributes, whose lowest bits are
+/// the codec.
+fn batches(path: &Path) -> Vec<Batch> {
+    let log = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut batches = Vec::new();
+    let mut at = 0;
+    while let Some(head) = log.get(at..at + 23) {
+        batches.push(Batch {
+            at: at as u64,
+            first: i64::from_be_bytes(head[..8].try_into().expect("eight bytes")),
+            codec: usize::from(head[22] & 7),
+        });
+        at += 12 + u32::from_be_bytes(head[8..12].try_into().expect("four bytes")) as usize;
+    }
+    batches
 }
 
 /// A transaction that was begun; it stays open unless it is ended.

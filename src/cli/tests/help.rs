@@ -32,6 +32,7 @@ const TYPED_ONLY: &[(&str, &str)] = &[
     ("--hours", "of one demo"),
     ("--seed", "of one demo"),
     ("--keep", "of one demo"),
+    ("--report", "of one demo"),
 ];
 
 /// Values that are names, places or words, which have no unit.

@@ -139,6 +139,12 @@ fn drain_into(
             // before it reads.
             archiver.notice(error, false);
         }
+        // Brokers that did not answer just now would only hold up the end, here and below.
+        if identities.is_ok() {
+            for notice in source.cut_meanwhile(&round.ranges, stop) {
+                archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
+            }
+        }
         let recreated = identities.as_deref().unwrap_or_default();
         for &topic in recreated {
             archiver.notice(&made_again(&source.topics()[topic]), true);
@@ -151,7 +157,6 @@ fn drain_into(
         if goes_on {
             say_how_far(archiver, source.topics(), &ranges);
         }
-        // Brokers that did not answer just now would only hold up the end.
         if goes_on && !settings.dry_run && identities.is_ok() {
             let told = archiver.timed(|phases| &mut phases.commit, |_| source.commit_group_offsets(&ranges));
             if let Some(notice) = told {
@@ -263,7 +268,9 @@ fn commit_round(
             messages: messages.get(&(range.topic, range.partition)).copied().unwrap_or(0),
             gaps: range.gaps,
             lost: range.lost,
+            again: range.again,
             last: range.last.clone(),
+            epoch: range.epoch,
         }
     });
     archiver.commit(gathered, sources.collect(), Vec::new())?;

@@ -136,7 +136,9 @@ mod tests {
             messages: (next - first) as u64,
             gaps: 0,
             lost: 0,
+            again: 0,
             last: None,
+            epoch: None,
         }
     }
 

@@ -107,7 +107,9 @@ fn archive(place: &Place, disk: Arc<dyn Disk>, told: &mut dyn FnMut()) -> Result
             messages: 8,
             gaps: 2,
             lost: 0,
+            again: 0,
             last: None,
+            epoch: None,
         };
         commit(&mut archiver, lines, Room::Ample, Some(range))?;
         told();

@@ -123,6 +123,21 @@ impl Client {
         Ok((client, cluster))
     }
 
+    /// A second client that goes where Kafka says when an offset is no more what it was. It waits for nobody.
+    ///
+    /// # Errors
+    /// librdkafka's text.
+    pub fn that_follows_cuts(settings: &KafkaSettings) -> Result<Self> {
+        let mut config = settings.client_config()?;
+        config.set("auto.offset.reset", "earliest");
+        let consumer = Consumer::from_config_and_context(&config, Context::new(settings.logs()))
+            .map_err(|error| Error::new(settings.brokers.trim(), error))?;
+        Ok(Self {
+            consumer: Arc::new(consumer),
+            brokers: settings.brokers.trim().to_owned(),
+        })
+    }
+
     fn cluster(&self, settings: &KafkaSettings, stop: &StopFlag, deadline: Deadline) -> Result<Cluster> {
         let mut patience = FIRST_PATIENCE;
         loop {

@@ -12,6 +12,7 @@ use super::round::{Message, Notice, Sink};
 use super::track::{LogEnd, Step, Track};
 use super::watch::Shared;
 use crate::error::Error;
+use crate::store::failpoint;
 use crate::store::record::LastMessage;
 
 /// How long a batch call waits for messages. It waits the whole time unless its batch is full, so this is short.
@@ -35,6 +36,12 @@ pub struct Slot {
     pub last: Option<LastMessage>,
     /// Whether to keep the last message.
     pub keep_last: bool,
+    /// The leader's epoch when the end was frozen, where Kafka says it.
+    pub epoch: Option<i32>,
+    /// Offsets that the ledger has already, of other records, and that no range has told yet: the log was cut.
+    pub again: u64,
+    /// Whether it was said that the log was cut while it was read.
+    pub is_cut: bool,
     /// Since when nothing has come after a start.
     silent: Option<Instant>,
     shortfall: Option<Shortfall>,
@@ -59,6 +66,9 @@ impl Slot {
             stable_end,
             last,
             keep_last,
+            epoch: None,
+            again: 0,
+            is_cut: false,
             silent: None,
             shortfall: None,
             restarts: 0,
@@ -158,6 +168,7 @@ impl<'a, S: Sink> Worker<'a, S> {
         }
         self.shared
             .held(self.thread, self.sink.lines_held(), self.sink.bytes_held());
+        failpoint::reach("kafka-batch");
     }
 
     /// Returns whether the message was part of the batch.

@@ -15,8 +15,9 @@ use crate::error::Error;
 use crate::source::TopicIdentity;
 use crate::store::record::SourceRange;
 
-/// How long the high watermarks may take, which only a warning needs.
-const HIGH_WATERMARK_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the high watermarks may take. Only a warning needs them; their epoch goes to the ledger, where the next run that doesn't
+/// find it can't tell a log that was cut.
+const HIGH_WATERMARK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A partition on the way into the plan.
 pub struct Candidate<'a> {
@@ -72,20 +73,22 @@ pub fn facts(
         .map(|index| {
             let candidate = &candidates[index];
             let (topic, partition) = partitions[index];
+            let high = high.get(&(topic.to_owned(), partition)).copied();
             let fact = (|| {
                 Ok::<_, String>(Facts {
                     low: low[index].clone()?.ok_or("no log start")?,
                     stable_end: stable[index].clone()?.ok_or("no end")?,
+                    epoch: high.and_then(|high| high.epoch),
+                    cut: None,
                     from: from[index].clone()?,
                     until: until[index].clone()?,
                 })
             })();
             match fact {
                 Ok(facts) => {
-                    let high = high.get(&(topic.to_owned(), partition)).copied();
-                    if let Some(high) = high.filter(|&high| high > facts.stable_end) {
+                    if let Some(high) = high.filter(|high| high.offset > facts.stable_end) {
                         let held = held_back.entry(candidate.topic).or_default();
-                        held.0 += high.abs_diff(facts.stable_end);
+                        held.0 += high.offset.abs_diff(facts.stable_end);
                         held.1.push(partition);
                     }
                     Some(facts)

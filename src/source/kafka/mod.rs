@@ -7,6 +7,7 @@
 
 mod client;
 mod context;
+mod cut;
 mod drain;
 mod facts;
 mod group;
@@ -62,8 +63,7 @@ pub struct KafkaSource {
     queues: Vec<Queue>,
     client: Client,
     brokers: Vec<i32>,
-    group: String,
-    timeout: Duration,
+    settings: KafkaSettings,
     topics: Vec<Arc<TopicIdentity>>,
     slots: Vec<Slot>,
     notices: Vec<Notice>,
@@ -100,8 +100,7 @@ impl KafkaSource {
             queues: (0..threads).map(|_| Queue::new(client.consumer())).collect(),
             client,
             brokers,
-            group: settings.group.clone(),
-            timeout: settings.timeout,
+            settings: settings.clone(),
             topics,
             slots,
             notices,
@@ -188,7 +187,7 @@ impl KafkaSource {
                 })
                 .collect();
             drop(alive);
-            let halt = watch::watch(&shared, &ended, self.timeout, stop, gone);
+            let halt = watch::watch(&shared, &ended, self.settings.timeout, stop, gone);
             for thread in threads {
                 match thread.join() {
                     Ok((sink, noticed)) => {
@@ -267,7 +266,7 @@ impl KafkaSource {
                         format_args!("topic {}", topic.topic),
                         format_args!(
                             "nothing came for {} s, though work is left in partition {}{reason}",
-                            self.timeout.as_secs_f32(),
+                            self.settings.timeout.as_secs_f32(),
                             left.join(", ")
                         ),
                     )
@@ -283,6 +282,11 @@ impl KafkaSource {
             .iter_mut()
             .map(|slot| {
                 let span = slot.track.take();
+                // Told by the range that goes back: one without offsets is on no record.
+                let again = match span.next > span.first {
+                    true => std::mem::take(&mut slot.again),
+                    false => 0,
+                };
                 PartitionRange {
                     topic: slot.topic,
                     partition: slot.partition,
@@ -291,7 +295,9 @@ impl KafkaSource {
                     gaps: span.gaps,
                     lost: span.lost_count(),
                     lost_ranges: span.lost,
+                    again,
                     last: slot.last.clone(),
+                    epoch: slot.epoch,
                     end: slot.stable_end,
                     done: slot.track.is_done(),
                 }
@@ -310,7 +316,7 @@ impl KafkaSource {
             &self.client,
             &self.brokers,
             &self.topics,
-            RECREATED_PATIENCE.min(self.timeout),
+            RECREATED_PATIENCE.min(self.settings.timeout),
         )
         .map_err(|text| {
             Error::new(
@@ -321,10 +327,17 @@ impl KafkaSource {
         })
     }
 
+    /// Says which logs were cut while these ranges were read of them, so that the run has missed records that took the place of
+    /// others. Asked before each commit, and brokers that do not answer prove nothing: what was read may be committed in any case,
+    /// for the next run goes back to the cut.
+    pub fn cut_meanwhile(&mut self, read: &[PartitionRange], stop: &StopFlag) -> Vec<Notice> {
+        cut::meanwhile(&self.client, &self.settings, &self.topics, &mut self.slots, read, stop)
+    }
+
     /// Tells Kafka how far the archive is, for its own tools to show. It takes 5 s at most. `ranges` are those of what was
     /// committed to the ledger, idle ones too: a group's offsets expire after 7 days. The notice is a warning.
     pub fn commit_group_offsets(&mut self, ranges: &[PartitionRange]) -> Option<Notice> {
-        group::commit(&self.client, &self.group, &self.topics, ranges)
+        group::commit(&self.client, &self.settings.group, &self.topics, ranges)
     }
 }
 

@@ -13,7 +13,7 @@ use super::recover::cut_error;
 use super::select::{self, Pattern};
 use super::settings::KafkaSettings;
 use super::verify::{self, Claim, Proof};
-use super::{KafkaSource, Notice, identity, replay};
+use super::{KafkaSource, Notice, cut, identity, replay};
 use crate::error::{Error, Result};
 use crate::source::{StopFlag, TopicIdentity};
 use crate::store::record::{LastMessage, SourceRange};
@@ -47,7 +47,8 @@ pub fn open(settings: &KafkaSettings, known: &[SourceRange], stop: &StopFlag) ->
         topics.push(Arc::new(identity));
     }
 
-    let facts = facts::facts(&client, &topics, &candidates, settings, &mut notices);
+    let mut facts = facts::facts(&client, &topics, &candidates, settings, &mut notices);
+    cut::find_cuts(&topics, &candidates, &mut facts, settings, stop, &mut notices)?;
     let mut slots = decide(&client, &topics, candidates, &facts, settings, &mut notices);
     prove_topics(&client, &topics, &mut slots, settings.timeout, stop, &mut notices)?;
     let slots = slots.into_iter().map(|(slot, _)| slot).collect();
@@ -236,7 +237,7 @@ fn decide(
             .filter(|range| range.topic_id.is_none())
             .and_then(|range| range.last.clone());
         let keep_last = topic.topic_id.is_none() && settings.replay.is_none();
-        let slot = Slot::new(
+        let mut slot = Slot::new(
             candidate.topic,
             candidate.partition,
             track,
@@ -244,6 +245,8 @@ fn decide(
             last.filter(|_| keep_last),
             keep_last,
         );
+        slot.epoch = facts.epoch;
+        slot.again = cut::again(next, facts.cut);
         slots.push((slot, claim));
     }
     notices.extend(replay::cut_short_notices(topics, &cut_short));

@@ -75,6 +75,10 @@ pub struct Facts {
     pub low: i64,
     /// The last stable offset.
     pub stable_end: i64,
+    /// The leader's epoch, where Kafka says it.
+    pub epoch: Option<i32>,
+    /// Where the log was cut, below what was read before.
+    pub cut: Option<i64>,
     /// The first record at or after the time of `--from`, or where `--replay` begins; none when there is no such record, or no such time.
     pub from: Option<i64>,
     /// The first record at or after the time of `--until`, or where `--replay` ends; none when there is no such record, or no such time.
@@ -107,11 +111,13 @@ pub fn decide(next: Option<i64>, topic_is_new: bool, from: StartAt, facts: Facts
         };
         return Decision::Read(Track::new(first, end));
     };
-    if stable_end < next {
+    // Behind a cut are other records than those that were read there.
+    let first = facts.cut.map_or(next, |cut| cut.min(next));
+    if stable_end < first {
         return Decision::Cut;
     }
-    let mut track = Track::new(next, end);
-    track.overtaken(next, facts.low);
+    let mut track = Track::new(first, end);
+    track.overtaken(first, facts.low);
     Decision::Read(track)
 }
 
@@ -152,7 +158,9 @@ mod tests {
             messages: 0,
             gaps: 0,
             lost: 0,
+            again: 0,
             last: None,
+            epoch: None,
         }
     }
 
@@ -160,6 +168,8 @@ mod tests {
         Facts {
             low,
             stable_end,
+            epoch: None,
+            cut: None,
             from: None,
             until: None,
         }
@@ -238,6 +248,25 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_was_cut_is_read_from_there_however_far_it_has_grown() {
+        for (end, next) in [(7, 7), (9, 9), (20, 20)] {
+            let cut = Facts {
+                cut: Some(7),
+                ..facts(0, end)
+            };
+            let mut track = read(decide(Some(10), false, StartAt::Earliest, cut));
+            assert_eq!((track.next(), track.end().0, track.is_open()), (7, next, next > 7));
+            assert_eq!(track.take().first, 7);
+        }
+        let overtaken = Facts {
+            cut: Some(7),
+            ..facts(8, 20)
+        };
+        let mut track = read(decide(Some(10), false, StartAt::Earliest, overtaken));
+        assert_eq!(track.take().lost, vec![7..8]);
+    }
+
+    #[test]
     fn a_time_before_what_was_read_leaves_the_rest_unread() {
         let facts = Facts {
             until: Some(2),
@@ -257,7 +286,7 @@ mod tests {
         ) {
             let start = [StartAt::Earliest, StartAt::Latest, StartAt::Timestamp(0)][start as usize];
             let end = low + more;
-            let facts = Facts { low, stable_end: end, from, until };
+            let facts = Facts { from, until, ..facts(low, end) };
             match decide(next, new, start, facts) {
                 Decision::Cut => prop_assert!(next.is_some_and(|next| next > end)),
                 Decision::Read(mut track) => {

@@ -89,6 +89,8 @@ mod tests {
         Facts {
             low,
             stable_end,
+            epoch: None,
+            cut: None,
             from,
             until,
         }

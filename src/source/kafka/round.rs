@@ -102,8 +102,12 @@ pub struct PartitionRange {
     pub lost: u64,
     /// The same as ranges.
     pub lost_ranges: Vec<Range<i64>>,
+    /// Offsets at the beginning that the ledger has already, of other records: the log was cut there.
+    pub again: u64,
     /// The last message up to `next`, where the topic has no id.
     pub last: Option<LastMessage>,
+    /// A leader epoch that no record up to `next` is above, where Kafka says one.
+    pub epoch: Option<i32>,
     /// The last stable offset when the source was opened, also where the run is to stop before it.
     pub end: i64,
     /// Whether all was read that the run is to read of it.

@@ -14,7 +14,9 @@ fn range(first: i64, next: i64, messages: u64) -> SourceRange {
         messages,
         gaps: 0,
         lost: 0,
+        again: 0,
         last: None,
+        epoch: None,
     }
 }
 
@@ -46,6 +48,45 @@ fn a_topic_that_was_made_again_is_another_source() {
     assert_eq!(state.imbalances(&commit(2, vec![again.clone()])), Vec::<String>::new());
     state.apply(commit(2, vec![again]));
     assert_eq!(state.sources.len(), 2);
+}
+
+#[test]
+fn a_range_goes_back_only_if_it_says_how_far() {
+    let mut state = State::default();
+    state.apply(commit(1, vec![range(0, 10, 10)]));
+    let back = |first, again| SourceRange {
+        again,
+        ..range(first, 12, (12 - first) as u64)
+    };
+    assert_eq!(
+        state.imbalances(&commit(2, vec![back(7, 3)])),
+        Vec::<String>::new(),
+        "the log was cut at 7"
+    );
+    for (wrong, what) in [(back(7, 0), "overlap"), (back(7, 2), "overlap"), (back(7, 4), "hole")] {
+        let found = state.imbalances(&commit(2, vec![wrong]));
+        assert!(found.iter().any(|problem| problem.contains(what)), "{found:?}");
+    }
+    // However short it is, the next one goes on at its end.
+    state.apply(commit(
+        2,
+        vec![SourceRange {
+            again: 3,
+            ..range(7, 8, 1)
+        }],
+    ));
+    assert_eq!(
+        state.imbalances(&commit(3, vec![range(8, 12, 4)])),
+        Vec::<String>::new()
+    );
+    let read: Vec<_> = state.read.values().flat_map(ReadRanges::iter).cloned().collect();
+    assert_eq!(read, [range(0, 10, 10)]);
+
+    let nobody = SourceRange {
+        partition: 9,
+        ..back(7, 3)
+    };
+    assert_eq!(state.imbalances(&commit(3, vec![nobody])).len(), 1);
 }
 
 #[test]

@@ -100,7 +100,9 @@ fn record(id: u64, files: &[(String, Vec<u8>)], before: &State) -> Commit {
             messages: 7,
             gaps: 2,
             lost: 1,
+            again: 0,
             last: None,
+            epoch: None,
         }],
         ..Commit::default()
     };

@@ -165,11 +165,11 @@ fn what_kafka_says_stands_beside_what_the_archive_has() {
     };
     let expected = "\
 archive: 0 day files, 0 rows, 1,234 commits, time zone UTC
-  partition        archived to      end        lag  last read  topic id                cluster
-  t[0]                      50        -   replaced  replaced   an older topic          5L6g3nShT-eMCtK--X86sw
-  t[0]                    1000  1234567  1,233,567  30 s ago   21nrVFMpQmmoFuFDzkw3fQ  5L6g3nShT-eMCtK--X86sw
-  t[1]                       7        5        cut  25 h ago   21nrVFMpQmmoFuFDzkw3fQ  5L6g3nShT-eMCtK--X86sw
-  t[2]                       -        3          3  never      21nrVFMpQmmoFuFDzkw3fQ  5L6g3nShT-eMCtK--X86sw
+  partition       archived to      end        lag  last read  topic id                cluster
+  t[0]                     50        -   replaced  replaced   an older topic          5L6g3nShT-eMCtK--X86sw
+  t[0]                   1000  1234567  1,233,567  30 s ago   21nrVFMpQmmoFuFDzkw3fQ  5L6g3nShT-eMCtK--X86sw
+  t[1]                      7        5        cut  25 h ago   21nrVFMpQmmoFuFDzkw3fQ  5L6g3nShT-eMCtK--X86sw
+  t[2]                      -        3          3  never      21nrVFMpQmmoFuFDzkw3fQ  5L6g3nShT-eMCtK--X86sw
   u\\u{1b}[31m[0]            9        -       gone  3 s ago    21nrVFMpQmmoFuFDzkw3fQ  5L6g3nShT-eMCtK--X86sw
 ";
     assert_eq!(text(&report, false, None), expected);

@@ -109,6 +109,15 @@ unsafe fn describe(topic: *const sys::rd_kafka_TopicDescription_t) -> TopicDescr
     }
 }
 
+/// A partition's high watermark, and the epoch of the leader that told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HighWatermark {
+    /// The offset after the last record of any kind.
+    pub offset: i64,
+    /// How many leaders came before; `None` where the broker counts none.
+    pub epoch: Option<i32>,
+}
+
 /// The high watermarks of partitions, for as many as the brokers answer.
 ///
 /// Unlike every other question this one is not answered at read_committed, so that the difference from the last stable
@@ -120,7 +129,7 @@ pub fn high_watermarks(
     client: &Arc<Consumer>,
     partitions: &[(&str, i32)],
     wait: Duration,
-) -> Result<HashMap<(String, i32), i64>, String> {
+) -> Result<HashMap<(String, i32), HighWatermark>, String> {
     let mut list = TopicPartitionList::with_capacity(partitions.len());
     for &(topic, partition) in partitions {
         list.add_partition_offset(topic, partition, Offset::End)
@@ -159,7 +168,12 @@ pub fn high_watermarks(
         for &info in std::slice::from_raw_parts(infos, count) {
             let of = sys::rd_kafka_ListOffsetsResultInfo_topic_partition(info);
             if error_code(of).is_none() {
-                found.insert((text((*of).topic), (*of).partition), (*of).offset);
+                let epoch = sys::rd_kafka_topic_partition_get_leader_epoch(of);
+                let watermark = HighWatermark {
+                    offset: (*of).offset,
+                    epoch: (epoch >= 0).then_some(epoch),
+                };
+                found.insert((text((*of).topic), (*of).partition), watermark);
             }
         }
     }

@@ -22,12 +22,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer as _;
+use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka_sys as sys;
 
 use super::client::Consumer;
 
 /// Messages taken from a queue at once.
 pub const BATCH_MESSAGES: usize = 1000;
+
+/// Says of which leader epoch the offset of a partition in this list is; no matter where the list doesn't have it.
+pub fn set_leader_epoch(list: &mut TopicPartitionList, topic: &str, partition: i32, epoch: i32) {
+    let Ok(topic) = CString::new(topic) else {
+        return;
+    };
+    // SAFETY: the list is live and ours alone, `topic` is a C string that lives through the call. The element is null or belongs to
+    // the list, whose memory for the epoch librdkafka makes itself.
+    unsafe {
+        let element = sys::rd_kafka_topic_partition_list_find(list.ptr(), topic.as_ptr(), partition);
+        if !element.is_null() {
+            sys::rd_kafka_topic_partition_set_leader_epoch(element, epoch);
+        }
+    }
+}
 
 /// A queue of librdkafka's that one consumer thread drains.
 pub struct Queue {

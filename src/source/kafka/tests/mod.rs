@@ -106,7 +106,9 @@ fn ledger(source: &KafkaSource, round: &Round<Memory>) -> Vec<SourceRange> {
                 messages: counts(round).get(&(range.topic, range.partition)).copied().unwrap_or(0),
                 gaps: range.gaps,
                 lost: range.lost,
+                again: range.again,
                 last: range.last.clone(),
+                epoch: range.epoch,
             }
         })
         .collect()

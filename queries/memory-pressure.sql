@@ -16,7 +16,7 @@ select host,
        round(min(available_percent), 2) as least_available_percent,
        format_bytes(arg_min(available, available_percent)) as least_available,
        format_bytes(max(total)) as total,
-       arg_min(time, available_percent) as at,
+       arg_min(time, (available_percent, time)) as at,
        round(coalesce(sum(seconds) filter (where available_percent < getvariable('low_percent')), 0) / 60.0, 1)
            as minutes_low
 from samples

@@ -1,7 +1,7 @@
 //! A page of the documentation, taken apart: the blocks that show commands, and what the comments before them ask for.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::support::root;
 
@@ -42,7 +42,10 @@ pub struct Command {
     pub expected: Vec<String>,
 }
 
-/// `README.md` and every page below `docs/`, in order.
+/// Run by `tests/queries/page.rs`, which has Python and tables beside commands.
+const PAGE_OF_QUERIES: &str = "docs/QUERIES.md";
+
+/// `README.md` and every page below `docs/`, in order, but for the one that has a test of its own.
 pub fn every_page() -> Vec<Page> {
     let mut paths = vec![PathBuf::from("README.md")];
     let mut folders = vec![PathBuf::from("docs")];
@@ -57,6 +60,7 @@ pub fn every_page() -> Vec<Page> {
             }
         }
     }
+    paths.retain(|path| path != Path::new(PAGE_OF_QUERIES));
     paths.sort();
     let names = paths
         .iter()

@@ -96,7 +96,7 @@ fn tools() -> PathBuf {
 }
 
 /// Runs one of the install scripts; gives the folder that its last line names, or what is missing.
-fn install(script: &str, into: &str) -> Result<PathBuf, String> {
+pub fn install(script: &str, into: &str) -> Result<PathBuf, String> {
     let output = Command::new("bash")
         .arg(root().join("tests/support").join(script))
         .arg(tools().join(into))
@@ -112,7 +112,7 @@ fn install(script: &str, into: &str) -> Result<PathBuf, String> {
 }
 
 /// Whether `program --version` (or `-version`) can be run at all.
-fn runs(program: &str, version_flag: &str) -> bool {
+pub fn runs(program: &str, version_flag: &str) -> bool {
     Command::new(program)
         .arg(version_flag)
         .output()

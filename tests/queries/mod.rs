@@ -1,4 +1,11 @@
-//! The queries that users get, run as their comments say, on an archive of real captures.
+//! The queries that users get, run as their comments say: on real captures, on the demo's archive and on three weeks of a fleet, with the
+//! results that the lines ask for.
+
+mod dataframes;
+mod fleet;
+mod operators;
+mod page;
+mod records;
 
 use std::fs;
 use std::path::PathBuf;
@@ -35,7 +42,7 @@ fn every_query_runs_from_the_archives_parent_folder_and_says_what_it_is_for() {
     let entries = fs::read_dir(root().join("queries")).expect("the folder of queries");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
-    assert!(files.len() >= 8, "{files:?}");
+    assert!(files.len() >= 20, "{files:?}");
     for file in files {
         let name = file.file_name().expect("it is a file").to_string_lossy().into_owned();
         let text = query(&name);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+use crate::console::LogFormat;
 use crate::format::TimeUnit;
 use crate::lineproto::{FIELDS, Precision, TAGS};
 use crate::table::schema::ColumnType;
@@ -47,9 +48,18 @@ pub struct Global {
     /// Print nothing when all is well: for cron, which mails what is printed
     #[arg(short, long, global = true, env = "DIURNAL_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
-    /// Say what is being done: assignments, positions, commits, librdkafka's own messages
+    /// Say what is being done: assignments, positions, fetch errors, commits, times, librdkafka's own messages
     #[arg(short, long, global = true, env = "DIURNAL_VERBOSE", value_parser = BoolishValueParser::new())]
     pub verbose: bool,
+    /// How messages on standard error are written: lines for people, or one JSON object a line
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        env = "DIURNAL_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
 }
 
 /// The commands, in the order of `--help`.
@@ -156,7 +166,7 @@ pub struct IngestArgs {
     #[arg(long, value_name = "BYTES", env = "DIURNAL_MEMORY")]
     pub memory: Option<String>,
     /// Threads that read and parse, and as many that sort and encode [default: one per processor]
-    #[arg(long, value_name = "N", env = "DIURNAL_THREADS")]
+    #[arg(long, value_name = "N", env = "DIURNAL_THREADS", value_parser = whole_number::<usize>)]
     pub threads: Option<usize>,
     /// Unit of the times in lines
     #[arg(long, value_name = "UNIT", env = "DIURNAL_PRECISION", default_value = "ns")]
@@ -169,6 +179,7 @@ pub struct IngestArgs {
         long,
         value_name = "LINES",
         env = "DIURNAL_COMMIT_EVERY",
+        value_parser = whole_number::<u64>,
         default_value_t = DEFAULT_COMMIT_EVERY
     )]
     pub commit_every: u64,
@@ -237,6 +248,11 @@ fn at_most(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone {
         Ok(number) if (1..=most).contains(&number) => Ok(number),
         _ => Err(format!("it must be a number from 1 to {most}")),
     }
+}
+
+/// A number of things, such as 1000.
+fn whole_number<T: std::str::FromStr>(text: &str) -> Result<T, &'static str> {
+    text.parse().map_err(|_| "it must be a whole number, such as 1000")
 }
 
 /// A format of day files.
@@ -388,7 +404,7 @@ pub struct RejectsArgs {
     #[arg(long, requires = "retry")]
     pub dry_run: bool,
     /// Lines to show, the newest first; all are counted
-    #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "retry")]
+    #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "retry", value_parser = whole_number::<usize>)]
     pub limit: usize,
     /// With --retry.
     #[command(flatten)]

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
+use std::time::Instant;
 
 use super::archiver::Archiver;
 use crate::cli::ImportArgs;
 use crate::console::{Console, Reading};
 use crate::error::{Error, Result};
+use crate::report::bytes;
 use crate::settings::IngestSettings;
 use crate::source::files::{Block, Content, Files};
 use crate::source::{Origin, StopFlag};
@@ -27,9 +29,15 @@ pub(super) fn run(console: Console, archive: &Path, args: &ImportArgs) -> Result
     let mut files = Files::new(args.files.clone(), settings.limits.line, &stop)?;
     let mut archiver = Archiver::open("import", settings.clone(), console)?;
     loop {
+        let began = Instant::now();
         let reading = archiver.progress().files(files.stored_bytes());
         let round = read_round(&mut files, &settings, &archiver, &reading, &stop);
         drop(reading);
+        let seconds = began.elapsed().as_secs_f64();
+        console.detail_of(
+            format_args!("read {} in {seconds:.2} s", bytes(round.bytes)),
+            [("bytes", round.bytes.into()), ("seconds", seconds.into())],
+        );
         archiver.add_bytes(round.bytes);
         failpoint::reach("before-commit");
         archiver.expect_more(!round.finished);

@@ -1,11 +1,13 @@
 //! `diurnal archive`: what Kafka holds beyond the archive, once, on a schedule, or what it gave already once more.
 
+mod details;
 mod follow;
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use self::follow::Schedule;
 use super::archiver::Archiver;
@@ -67,6 +69,7 @@ pub(super) fn drain(
     if kafka.replay.is_some() {
         archiver = archiver.replaying();
     }
+    let began = Instant::now();
     let connecting = console.progress().wait(format!("connecting to {}", kafka.brokers));
     let opened = KafkaSource::open(kafka, &archiver.positions(), stop);
     drop(connecting);
@@ -78,6 +81,7 @@ pub(super) fn drain(
     for notice in source.notices() {
         archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
     }
+    details::assigned(console, &source, &kafka.brokers, began.elapsed());
     failpoint::reach("kafka-assigned");
     loop {
         if stop.is_set() {
@@ -91,8 +95,15 @@ pub(super) fn drain(
         let sinks = (0..threads)
             .map(|_| TopicSink::new(&archiver, threads, source.topics(), &ahead))
             .collect();
+        let began = Instant::now();
         let round = source.round(sinks, limit, stop)?;
         drop(ahead);
+        details::round(
+            console,
+            count(&round, TopicSink::messages),
+            count(&round, |sink| sink.bytes_read),
+            began.elapsed(),
+        );
         for notice in &round.notices {
             archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
         }
@@ -113,19 +124,24 @@ pub(super) fn drain(
             Some(_) => not_there_again,
             None => no_longer_there,
         };
-        let ranges = commit_round(&mut archiver, source.topics(), round, recreated, lost)?;
+        let ranges = commit_round(console, &mut archiver, source.topics(), round, recreated, lost)?;
         // Brokers that did not answer just now would only hold up the end.
-        if identities.is_ok()
-            && tells_group
-            && let Some(notice) = source.commit_group_offsets(&ranges)
-        {
-            archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
+        if identities.is_ok() && tells_group {
+            match source.commit_group_offsets(&ranges) {
+                Some(notice) => archiver.notice(&notice.error, notice.severity == Severity::Incomplete),
+                None => details::told_group(console, &kafka.group, ranges.len()),
+            }
         }
         if finished {
             break;
         }
     }
     Ok(archiver.finish())
+}
+
+/// A sum over the sinks of a round.
+fn count(round: &Round<TopicSink>, of: impl Fn(&TopicSink) -> u64) -> u64 {
+    round.sinks.iter().map(of).sum()
 }
 
 fn made_again(topic: &TopicIdentity) -> Error {
@@ -166,6 +182,7 @@ fn not_there_again(topic: &TopicIdentity, partition: i32, lost: &Range<i64>) -> 
 
 /// Commits what a round read of all topics but those that were made again meanwhile; gives the ranges committed.
 fn commit_round(
+    console: Console,
     archiver: &mut Archiver,
     topics: &[Arc<TopicIdentity>],
     round: Round<TopicSink>,
@@ -195,6 +212,8 @@ fn commit_round(
         .into_iter()
         .filter(|range| !recreated.contains(&range.topic))
         .collect();
+    let messages = |range: &PartitionRange| messages.get(&(range.topic, range.partition)).copied().unwrap_or(0);
+    details::read(console, topics, &ranges, messages);
     for range in &ranges {
         for lost in &range.lost_ranges {
             archiver.notice(&lost_notice(&topics[range.topic], range.partition, lost), false);
@@ -209,7 +228,7 @@ fn commit_round(
             partition: range.partition,
             first: range.first,
             next: range.next,
-            messages: messages.get(&(range.topic, range.partition)).copied().unwrap_or(0),
+            messages: messages(range),
             gaps: range.gaps,
             lost: range.lost,
             last: range.last.clone(),
@@ -271,6 +290,11 @@ impl TopicSink {
 }
 
 impl TopicSink {
+    /// Messages that it was given.
+    fn messages(&self) -> u64 {
+        self.messages.iter().flatten().sum()
+    }
+
     fn count(&mut self, message: &Message<'_>) {
         let counts = &mut self.messages[message.topic];
         let partition = usize::try_from(message.partition).expect("partitions are numbered from 0");

@@ -20,6 +20,7 @@ mod ledger;
 mod lineproto;
 mod lock;
 mod merge;
+mod messages;
 mod pages;
 mod prune;
 mod queries;

@@ -1,4 +1,4 @@
--- The ledger as tables: what each commit did, and which offsets of which partition it covers, or read once more (replayed).
+-- The ledger as tables: what each commit did and when, and which offsets of which partition it covers, or read once more (replayed).
 -- There is no file of the archive that a commit doesn't list, and no line that its counts don't hold: lines = points + folded +
 -- rejected.
 --
@@ -12,6 +12,7 @@ from read_json('archive/_diurnal/ledger-*.jsonl', format = 'newline_delimited', 
                columns = {'commit': 'STRUCT(
                    id UBIGINT,
                    command VARCHAR,
+                   "at" TIMESTAMP,
                    sources STRUCT(cluster_id VARCHAR, topic_id VARCHAR, topic VARCHAR, partition INTEGER, first BIGINT,
                                   "next" BIGINT, messages UBIGINT, gaps UBIGINT, lost UBIGINT)[],
                    replayed STRUCT(cluster_id VARCHAR, topic_id VARCHAR, topic VARCHAR, partition INTEGER, first BIGINT,
@@ -27,6 +28,7 @@ where "commit" is not null;
 
 select "commit".id as "commit",
        "commit".command as command,
+       "commit"."at" as "at",
        unnest("commit".counts),
        len("commit".days) as days,
        list_sum(list_transform("commit".days, lambda d: coalesce(d.parquet.bytes, 0) + coalesce(d.csv.bytes, 0)))::ubigint

@@ -19,7 +19,7 @@ pub struct Day(NaiveDate);
 
 impl Day {
     /// The day after this one in the calendar.
-    fn next(self) -> Self {
+    pub(crate) fn next(self) -> Self {
         Self(self.0.checked_add_days(Days::new(1)).unwrap_or(NaiveDate::MAX))
     }
 
@@ -116,6 +116,15 @@ impl Zone {
     /// overlap; one that the zone skipped is empty. The days at the ends of i64 reach beyond it.
     pub fn bounds(self, day: Day) -> (i128, i128) {
         (self.start(day), self.start(day.next()))
+    }
+
+    /// How far the clock of the zone is ahead of UTC at `time`, nanoseconds since 1970-01-01 UTC: in nanoseconds.
+    pub fn offset_at(self, time: i64) -> i64 {
+        let utc = DateTime::from_timestamp_nanos(time).naive_utc();
+        match self {
+            Self::Utc => 0,
+            Self::Iana(zone) => i64::from(zone.offset_from_utc_datetime(&utc).fix().local_minus_utc()) * NS_PER_SECOND,
+        }
     }
 
     /// The first instant at which the clock of the zone shows this day or a later one.

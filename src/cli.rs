@@ -81,9 +81,14 @@ pub enum Command {
     /// Check the archive: every file and hash, order and day, CSV against Parquet, the ledger without hole or overlap
     #[command(after_help = "Examples:\n  diurnal verify\n  diurnal verify --archive /srv/metrics/archive -q")]
     Verify,
-    /// Show the days of the archive and how far each partition was read
-    #[command(after_help = "Examples:\n  diurnal status\n  diurnal status --json | jq '.partitions[]'")]
-    Status,
+    /// Show what the archive holds and how far each partition was read; with --brokers, how far behind Kafka that is
+    #[command(
+        after_help = "Examples:\n  diurnal status\n  diurnal status --days\n  diurnal status --brokers localhost:9092\n  \
+        diurnal status -q --brokers localhost:9092 --max-lag 100000 --max-age 2h\n\n\
+        Exit codes: 0 all is within the limits; 1 a limit is not kept, Kafka did not answer, or a topic is gone or was made again; 2 wrong \
+        usage. Each reason is a line on standard error, which -q leaves alone."
+    )]
+    Status(StatusArgs),
     /// Show the columns of the archive, export them as schema files, or change a column's type
     #[command(
         after_help = "Examples:\n  diurnal schema show cpu\n  diurnal schema export -o my-schemas\n  \
@@ -115,6 +120,13 @@ pub enum Command {
     #[command(after_help = "Example:\n  diurnal backup /mnt/backup/archive-$(date +%F)\n\n\
         Every file is checked against its hash in the ledger while it is copied: of a damaged archive no backup is made.")]
     Backup(BackupArgs),
+    /// Make one HTML page of plots, a heat map, what is missing and what came late; it needs no network and no server
+    #[command(after_help = "Examples:\n  \
+        diurnal report\n  \
+        diurnal report --from -7d -o /var/www/html/metrics.html -q\n  \
+        diurnal report --from 2026-11-01 --until 2026-12-01 --field disk.used_percent --field net.bytes_recv\n\n\
+        The archive is only read, without a lock: runs may go on meanwhile. The same archive and flags make the same page.")]
+    Report(ReportArgs),
     /// Try it without Kafka: embedded broker, simulated agents, a real archive run into diurnal-demo/archive
     #[command(
         after_help = "Example:\n  diurnal demo && duckdb -c \"from 'diurnal-demo/archive/cpu/*.parquet' limit 5\""
@@ -186,9 +198,21 @@ pub struct IngestArgs {
     /// Read and parse all, say what would change, and write nothing: no archive is made, no file touched, no offset committed
     #[arg(long)]
     pub dry_run: bool,
+    /// Where the run's figures go.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// What producers may send.
     #[command(flatten)]
     pub limits: LimitArgs,
+}
+
+/// Flags of the commands that make runs.
+#[derive(Args, Clone, Debug)]
+pub struct MetricsArgs {
+    /// After each run, also one that failed, write its figures for Prometheus to this file, as a whole; node_exporter's textfile collector
+    /// reads names that end in .prom. One that can't be written is a warning and does not change the exit code. Without it none is written
+    #[arg(long, value_name = "FILE", env = "DIURNAL_METRICS_FILE")]
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// Limits on what producers may send. Lines past one of them are rejects; `rejects --retry` with a higher one takes them in.
@@ -310,6 +334,17 @@ pub struct ArchiveArgs {
     /// Group under which the offsets are also committed to Kafka, for its own tools to see
     #[arg(long, value_name = "NAME", env = "DIURNAL_GROUP", default_value = "diurnal")]
     pub group: String,
+    /// What it shares with `status`.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// What it shares with `import`.
+    #[command(flatten)]
+    pub ingest: IngestArgs,
+}
+
+/// Flags of the commands that talk to Kafka.
+#[derive(Args, Clone, Debug)]
+pub struct ConnectionArgs {
     /// Give up after this long without progress, such as 60s or 5m
     #[arg(long, value_name = "DURATION", env = "DIURNAL_TIMEOUT", default_value = "60s")]
     pub timeout: String,
@@ -320,9 +355,31 @@ pub struct ArchiveArgs {
     /// A file of librdkafka properties, one PROPERTY=VALUE a line: the place for secrets [default: none]
     #[arg(short = 'F', value_name = "FILE", env = "DIURNAL_PROPERTIES")]
     pub properties_file: Option<PathBuf>,
-    /// What it shares with `import`.
+}
+
+/// Flags of `diurnal status`.
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// Show each day of each measurement
+    #[arg(long)]
+    pub days: bool,
+    /// Ask these Kafka brokers where the partitions end, host:port, comma-separated; without it Kafka is not asked
+    #[arg(long, value_name = "HOST:PORT", env = "DIURNAL_BROKERS")]
+    pub brokers: Option<String>,
+    /// Show these topics only, with --brokers also if the archive does not know them yet: names, or regular expressions that start with
+    /// `^`; may be given several times [default: those that the archive has read]
+    #[arg(long = "topic", value_name = "TOPIC", env = "DIURNAL_TOPIC", value_delimiter = ',')]
+    pub topics: Vec<String>,
+    /// Offsets of a partition that may wait in Kafka: with more of them the exit code is 1. Without it the lag is shown, whatever it is
+    #[arg(long, value_name = "N", env = "DIURNAL_MAX_LAG", requires = "brokers")]
+    pub max_lag: Option<u64>,
+    /// How long ago a partition may have been read to its end, such as 90m, 2h or 1d: longer, and the exit code is 1. In an archive without
+    /// topics it is about the last good run of any kind. Without it ages are shown, whatever they are
+    #[arg(long, value_name = "DURATION", env = "DIURNAL_MAX_AGE")]
+    pub max_age: Option<String>,
+    /// What it shares with `archive`.
     #[command(flatten)]
-    pub ingest: IngestArgs,
+    pub connection: ConnectionArgs,
 }
 
 /// Flags of `diurnal import`.
@@ -408,6 +465,9 @@ pub struct RejectsArgs {
     pub limit: usize,
     /// With --retry.
     #[command(flatten)]
+    pub metrics: MetricsArgs,
+    /// With --retry.
+    #[command(flatten)]
     pub limits: LimitArgs,
 }
 
@@ -424,6 +484,9 @@ pub struct MergeArgs {
     /// Say what would change, and write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Where the run's figures go.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 }
 
 /// Flags of `diurnal prune`.
@@ -457,6 +520,25 @@ pub struct BackupArgs {
     pub dest: PathBuf,
 }
 
+/// Flags of `diurnal report`.
+#[derive(Args, Clone, Debug)]
+pub struct ReportArgs {
+    /// Begin with this time: 2026-11-01, 2026-11-01T12:00:00Z, or an age such as -7d, which counts from the end of the archive's last day
+    /// [default: 30 days before --until]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// End just before this time, such as 2026-12-01, or an age [default: the end of the archive's last day]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub until: Option<String>,
+    /// The file to write; one that is there is replaced when the new one is whole
+    #[arg(short, long, value_name = "FILE", default_value = "report.html")]
+    pub output: PathBuf,
+    /// A field to plot, in place of the default ones; may be given several times. cpu.busy is what cpu.usage_idle leaves of 100, of all
+    /// processors together [default: cpu.busy, mem.used_percent]
+    #[arg(long = "field", value_name = "MEASUREMENT.FIELD")]
+    pub fields: Vec<String>,
+}
+
 /// Flags of `diurnal demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
@@ -473,6 +555,9 @@ pub struct DemoArgs {
     /// nothing, those of more hours or hosts are merged
     #[arg(long)]
     pub keep: bool,
+    /// Write a page of plots as well: report.html beside the archive
+    #[arg(long)]
+    pub report: bool,
 }
 
 /// Flags of `diurnal completions`.

@@ -13,7 +13,7 @@ use self::log::{Fields, Level, entry, pairs, parts};
 pub use self::progress::{PartitionAhead, Progress, Reading, Work};
 
 use crate::error::Error;
-use crate::report::{RunReport, harmless, run_summary, to_json};
+use crate::report::{RunReport, columns_of, harmless, run_summary, to_json};
 
 /// Hands the lines of the `log` crate to standard error, librdkafka's own and ours of what happens inside; installed with `-v` only.
 struct DetailLog(Console);
@@ -177,11 +177,6 @@ impl Console {
         }
     }
 
-    /// Columns of the terminal that [`Console::print`] writes to, if it is one.
-    pub fn columns(&self) -> Option<usize> {
-        columns_of(std::io::stdout())
-    }
-
     fn message(&self, level: Level, kind: &str, error: &Error) {
         let hint = match error.advice() {
             Some(hint) => format!("\n  hint: {hint}"),
@@ -204,11 +199,6 @@ impl Console {
         // Nothing can be said about a standard error that can't be written to, and the archive matters more.
         progress::above_the_bar(|| drop(writeln!(std::io::stderr().lock(), "{line}")));
     }
-}
-
-/// Columns of a terminal; a pipe or a file has none.
-fn columns_of(stream: impl std::os::fd::AsFd) -> Option<usize> {
-    terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
 }
 
 fn to_value(report: &RunReport) -> Value {

@@ -6,12 +6,13 @@ mod memory;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use self::kafka::{follow_every, kafka_settings};
+pub use self::kafka::{StatusSettings, follow_every, kafka_settings};
 pub use self::memory::Memory;
 
 use crate::calendar::parse_instant;
 use crate::cli::{
-    ArchiveArgs, DEFAULT_COMMIT_EVERY, FormatName, ImportArgs, IngestArgs, LimitArgs, MergeArgs, PruneArgs, RejectsArgs,
+    ArchiveArgs, DEFAULT_COMMIT_EVERY, FormatName, ImportArgs, IngestArgs, LimitArgs, MergeArgs, PruneArgs,
+    RejectsArgs, ReportArgs,
 };
 use crate::error::{Error, Result};
 use crate::format::Formats;
@@ -273,6 +274,16 @@ impl PruneSettings {
             rejects_before: before("--rejects-older-than", &args.rejects_older_than)?,
         })
     }
+}
+
+/// The times that `diurnal report` was given, nanoseconds since 1970-01-01 UTC. Ages count from `end`, where the archive ends, so that
+/// the same archive makes the same report whenever it is made.
+///
+/// # Errors
+/// A time that makes no sense.
+pub fn report_times(args: &ReportArgs, end: i64) -> Result<(Option<i64>, Option<i64>)> {
+    let time = |flag: &str, text: &Option<String>| text.as_deref().map(|text| instant(flag, text, end)).transpose();
+    Ok((time("--from", &args.from)?, time("--until", &args.until)?))
 }
 
 /// The time that was so long ago: `90d`, `1w12h`.

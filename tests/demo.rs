@@ -17,6 +17,7 @@ fn the_demo_leaves_a_good_archive_and_says_what_happened() {
         assert!(said.contains(word), "{word}: {said}");
     }
     diurnal(&folder, "verify").run().expect_code(0);
+    assert!(!folder.join("report.html").exists(), "nobody asked for it");
     if let Some(duckdb) = DuckDb::get() {
         let counts = duckdb.check_archive(&folder.archive(), &[]);
         for measurement in ["cpu", "mem"] {
@@ -76,4 +77,17 @@ fn a_demo_that_keeps_the_last_one_changes_nothing_or_adds_what_is_new() {
     let more = demo("2");
     assert!(more["points"].as_u64() > Some(0), "{more}");
     diurnal(&folder, "verify").run().expect_code(0);
+}
+
+#[test]
+fn a_demo_makes_a_page_of_plots_where_it_is_asked_for() {
+    let folder = Folder::new();
+    let flags = ["--archive", "show/archive", "--hours", "2", "--hosts", "3", "--report"];
+    let ran = diurnal(&folder, "demo").args(flags).run().expect_code(0);
+    assert!(ran.stdout.contains("show/report.html"), "{}", ran.stdout);
+    let page = std::fs::read_to_string(folder.join("show/report.html")).expect("a page");
+    assert!(
+        page.contains("web-03") && page.ends_with("</html>\n"),
+        "it is not whole"
+    );
 }

@@ -41,6 +41,7 @@ fn everything(folder: &Path) -> BTreeMap<String, (SystemTime, u64)> {
 fn comparable(mut report: Value) -> Value {
     let object = report.as_object_mut().expect("an object");
     object.remove("elapsed_s");
+    object.remove("phases_s");
     object.remove("dry_run");
     for day in object["days"].as_array_mut().expect("days") {
         let day = day.as_object_mut().expect("an object");

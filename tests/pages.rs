@@ -4,7 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use diurnal::report::metrics::METRICS;
+use serde_json::Value;
+
+use crate::support::embedded::Embedded;
+use crate::support::folder::Folder;
+use crate::support::produce::Record;
 use crate::support::root;
+use crate::support::run::diurnal;
 
 /// The pages whose tables end with a column `tests`.
 const PAGES: [&str; 2] = ["docs/GUARANTEES.md", "SECURITY.md"];
@@ -72,6 +79,92 @@ fn the_list_of_unsafe_code_is_whole_and_each_block_says_why_it_is_sound() {
         manifest.contains("unsafe_code = \"deny\""),
         "SECURITY.md says that it is denied"
     );
+}
+
+#[test]
+fn the_page_of_metrics_lists_all_of_them_and_no_other() {
+    let rows = rows_below("docs/reference/metrics.md", "| metric | further labels |");
+    let listed: Vec<&str> = rows.iter().map(|row| quoted(&row[0])[0]).collect();
+    let known: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
+    assert_eq!(listed, known, "left what the page says, right what is written");
+    let rules = read(&root().join("examples/prometheus/diurnal.rules.yml"));
+    let named = rules.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let unknown: Vec<&str> = named
+        .filter(|word| word.starts_with("diurnal_") && !known.contains(word))
+        .collect();
+    assert_eq!(unknown, [""; 0]);
+}
+
+#[test]
+fn the_page_of_json_has_every_key_of_a_run_and_of_status() {
+    let broker = Embedded::start();
+    broker.create_topic("t", 1);
+    let lines = "m,host=a v=1i 1592604000000000000\nm v= 1\nm,host=\u{7f}\n";
+    broker.send("t", &[Record::new(0, lines)]);
+    let folder = Folder::new();
+    let asking =
+        |command: &str| diurnal(&folder, command).args(["--json", "--brokers", &broker.brokers(), "--topic", "t"]);
+    let run = asking("archive").run().expect_code(3).json();
+    let dry = asking("archive")
+        .args(["--replay", "..", "--dry-run"])
+        .run()
+        .expect_code(0)
+        .json();
+    let status = asking("status")
+        .args(["--max-lag", "0", "--max-age", "1d"])
+        .run()
+        .expect_code(0)
+        .json();
+    let text = read(&root().join("docs/reference/json.md"));
+    let named = quoted_in_tables(&text);
+    for (what, object) in [("run", &run), ("dry run", &dry), ("status", &status)] {
+        let mut keys = BTreeSet::new();
+        collect_keys(object, &mut keys);
+        assert!(keys.len() > 15, "{what}: {keys:?}");
+        // Reasons of rejects, and commands with a success, are keys that stand for themselves.
+        let own = ["empty_value", "no_fields", "archive"];
+        let unknown: Vec<&String> = keys
+            .iter()
+            .filter(|key| !named.contains(*key) && !own.contains(&key.as_str()))
+            .collect();
+        assert_eq!(unknown, [""; 0], "{what}: keys that the page does not have");
+    }
+    // And of those that status has, the page says nothing that is not there.
+    let status_part = text
+        .split("## `status`")
+        .nth(1)
+        .and_then(|rest| rest.split("## The others").next())
+        .expect("a part");
+    let first_cells = status_part
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    let mut keys = BTreeSet::from(["errors".to_owned()]);
+    collect_keys(&status, &mut keys);
+    for cell in first_cells {
+        for name in quoted(&format!("`{cell}")) {
+            assert!(keys.contains(name), "{name} is no key of status: {keys:?}");
+        }
+    }
+}
+
+/// Every key of an object and of those inside of it.
+fn collect_keys(value: &Value, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                into.insert(key.clone());
+                collect_keys(value, into);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect_keys(value, into)),
+        _ => {}
+    }
+}
+
+/// What stands in backticks in the rows of tables.
+fn quoted_in_tables(text: &str) -> BTreeSet<String> {
+    let rows = text.lines().filter(|line| line.starts_with('|'));
+    rows.flat_map(quoted).map(str::to_owned).collect()
 }
 
 /// The rows of all tables of a page that have a column for the promise, its keeper and its tests.

@@ -10,6 +10,7 @@ use super::*;
 const FLAGS_OF_OTHERS: &[&str] = &[
     "--bench",
     "--bootstrap-server",
+    "--collector",
     "--config",
     "--create",
     "--create-home",
@@ -94,9 +95,12 @@ fn the_pages_name_no_flag_that_does_not_exist() {
         include_str!("../../examples/cron/crontab"),
         include_str!("../../examples/cron/nightly.sh"),
         include_str!("../../examples/systemd/diurnal.service"),
+        include_str!("../../docs/how-to/burrow.md"),
         include_str!("../../docs/how-to/cron.md"),
         include_str!("../../docs/how-to/install.md"),
         include_str!("../../docs/how-to/systemd.md"),
+        include_str!("../../docs/reference/json.md"),
+        include_str!("../../docs/reference/metrics.md"),
     ];
     let flags = flags();
     let words = pages

@@ -1,5 +1,7 @@
 //! What `archive` and `import` share: collected lines -> settled tables -> sorted days -> staged files -> one commit.
 
+mod end;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,7 +19,7 @@ use crate::console::{Console, Progress};
 use crate::error::{Error, Result};
 use crate::lineproto::{Instructions, Precision};
 use crate::order::{LeafSize, RunCounts};
-use crate::report::{Outcome, PartitionReport, RejectReport, RunReport, SHOWN_REJECTS, counted, escaped};
+use crate::report::{PartitionReport, Phases, RejectReport, RunReport, SHOWN_REJECTS, counted, escaped};
 use crate::settings::IngestSettings;
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, RejectKind, SourceRange};
@@ -42,6 +44,8 @@ pub struct Archiver {
     report: RunReport,
     started: Instant,
     incomplete: bool,
+    /// Partitions that were read to their end.
+    read_to_end: BTreeSet<SourceKey>,
     /// Days that have no file left to merge with.
     pruned: Arc<PrunedDays>,
     /// The rejects that the archive keeps, once they had to be read.
@@ -107,6 +111,7 @@ impl Archiver {
             settings,
             started: Instant::now(),
             incomplete: false,
+            read_to_end: BTreeSet::new(),
             pruned: Arc::new(pruned_days(&read, zone)?),
             on_record: None,
             leaf_size: LeafSize::default(),
@@ -213,6 +218,22 @@ impl Archiver {
         self.store.expect_more(more);
     }
 
+    /// Does something that is a phase of the run by itself, and adds the time that it takes.
+    pub fn timed<T>(&mut self, phase: fn(&mut Phases) -> &mut f64, work: impl FnOnce(&mut Self) -> T) -> T {
+        let begun = Instant::now();
+        let done = work(self);
+        *phase(&mut self.report.phases_s) += begun.elapsed().as_secs_f64();
+        done
+    }
+
+    /// Says where a partition ended when the run began, and whether all was read that this run is to read of it.
+    pub fn reached(&mut self, source: SourceKey, end: i64, done: bool) {
+        self.report.set_end(&source.topic, source.partition, end);
+        if done {
+            self.read_to_end.insert(source);
+        }
+    }
+
     /// Counts bytes of line protocol that were read.
     pub fn add_bytes(&mut self, bytes: u64) {
         self.report.bytes_in += bytes;
@@ -267,12 +288,12 @@ impl Archiver {
         for range in &sources {
             check_offsets(range)?;
         }
-        let began = Instant::now();
+        let begun = Instant::now();
         let lines = gathered.iter().map(|part| part.collected.lines).sum();
         let sorting = self.progress.wait(format!("sorting {}", counted(lines, "line")));
         let mut settled = Commitment::settle(gathered, &self.space, self.zone)?;
         drop(sorting);
-        let sorted = began.elapsed();
+        let sorted = begun.elapsed();
         details::sorted(self.console, &settled, sorted);
         let (first_time, again): (&[SourceRange], &[SourceRange]) = match self.report.replay {
             true => (&[], &sources),
@@ -300,6 +321,8 @@ impl Archiver {
                 let commit = Commit {
                     id: staging.id(),
                     command: self.report.command.to_owned(),
+                    // The store knows the time.
+                    at: None,
                     sources: news,
                     inputs,
                     days: days.iter().map(|(entry, _)| entry.clone()).collect(),
@@ -311,14 +334,19 @@ impl Archiver {
                     reject_kinds,
                     merged: Vec::new(),
                 };
-                let encoded = began.elapsed() - sorted;
+                let encoding = begun.elapsed();
+                self.report.phases_s.encode += encoding.as_secs_f64();
+                let begun = Instant::now();
                 let committing = self.progress.wait("committing");
                 staging.commit(commit.clone())?;
                 drop(committing);
-                details::committed(self.console, &commit, encoded, began.elapsed() - sorted - encoded);
+                self.report.phases_s.commit += begun.elapsed().as_secs_f64();
+                details::committed(self.console, &commit, encoding - sorted, begun.elapsed());
                 self.report
                     .add_days(days.iter().map(|(entry, counts)| (entry, counts.points, counts.folded)));
                 say_kinds(self.console, &self.store, self.settings.dry_run, &commit.reject_kinds);
+            } else {
+                self.report.phases_s.encode += begun.elapsed().as_secs_f64();
             }
             for schema in settled.rows.schemas() {
                 self.archived.insert(schema.measurement.clone(), Arc::clone(schema));
@@ -340,40 +368,15 @@ impl Archiver {
                 messages: range.messages,
                 gaps: range.gaps,
                 lost: range.lost,
+                end: None,
             });
         }
+        self.report.add_reasons(settled.rejects.iter());
         let room = SHOWN_REJECTS.saturating_sub(self.report.rejects.len());
         self.report
             .rejects
             .extend(settled.rejects.iter().take(room).map(RejectReport::from));
         Ok(())
-    }
-
-    /// Ends the run: releases the archive and gives the report with its outcome.
-    pub fn finish(mut self) -> RunReport {
-        // Whether it can be looked at says nothing about this run.
-        if self.store.has_moved_on().unwrap_or(false) {
-            let cause = format_args!(
-                "another run made commits meanwhile; this dry run counted against the archive as it was after commit {}",
-                self.read_at
-            );
-            let warning = Error::new(self.store.dir().display(), cause);
-            self.notice(&warning.hint("try again for what is new now"), false);
-        }
-        let lost = self.report.lost();
-        let new_rejects = self.report.rejected - self.report.rejected_again;
-        let too_many = self.settings.max_rejects.exceeded_by(new_rejects, self.report.lines);
-        let outcome = if self.incomplete {
-            Outcome::Incomplete
-        } else if lost > 0 && !self.report.replay {
-            Outcome::LostOffsets
-        } else if too_many {
-            Outcome::Rejects
-        } else {
-            Outcome::Done
-        };
-        self.report.finish(outcome, self.started.elapsed());
-        self.report
     }
 
     /// Whether the ledger does not say this yet: an advance, or a partition it has never heard of.

@@ -8,10 +8,11 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 use super::archiver::Archiver;
+use super::ending::{FailedRun, metrics_of, told};
 use crate::cli::ImportArgs;
 use crate::console::{Console, Reading};
 use crate::error::{Error, Result};
-use crate::report::bytes;
+use crate::report::{RunReport, bytes};
 use crate::settings::IngestSettings;
 use crate::source::files::{Block, Content, Files};
 use crate::source::{Origin, StopFlag};
@@ -23,15 +24,39 @@ use crate::table::spill::{Gathered, Gatherer};
 const BLOCKS_PER_THREAD: usize = 2;
 
 pub(super) fn run(console: Console, archive: &Path, args: &ImportArgs) -> Result<u8> {
+    let metrics = metrics_of(&args.ingest.metrics, archive, args.ingest.dry_run)?;
+    let report = told(console, &metrics, "import", run_once(console, archive, args))?;
+    console.finish(&report);
+    Ok(report.exit_code)
+}
+
+/// Archives what the files hold, in as many commits as the settings ask for.
+fn run_once(console: Console, archive: &Path, args: &ImportArgs) -> Result<RunReport, FailedRun> {
     let settings = IngestSettings::for_import(archive, args, super::now())?;
     super::set_worker_threads(settings.threads);
     let stop = super::stop_on_signals()?;
     let mut files = Files::new(args.files.clone(), settings.limits.line, &stop)?;
     let mut archiver = Archiver::open("import", settings.clone(), console)?;
+    match archive_into(console, &mut archiver, &mut files, &settings, &stop) {
+        Ok(()) => Ok(archiver.finish()),
+        Err(error) => Err(archiver.fail(error)),
+    }
+}
+
+fn archive_into(
+    console: Console,
+    archiver: &mut Archiver,
+    files: &mut Files,
+    settings: &IngestSettings,
+    stop: &StopFlag,
+) -> Result<()> {
     loop {
         let began = Instant::now();
         let reading = archiver.progress().files(files.stored_bytes());
-        let round = read_round(&mut files, &settings, &archiver, &reading, &stop);
+        let round = archiver.timed(
+            |phases| &mut phases.read,
+            |archiver| read_round(files, settings, archiver, &reading, stop),
+        );
         drop(reading);
         let seconds = began.elapsed().as_secs_f64();
         console.detail_of(
@@ -57,9 +82,7 @@ pub(super) fn run(console: Console, archive: &Path, args: &ImportArgs) -> Result
             break;
         }
     }
-    let report = archiver.finish();
-    console.finish(&report);
-    Ok(report.exit_code)
+    Ok(())
 }
 
 /// What was read up to the next commit.

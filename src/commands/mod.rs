@@ -10,11 +10,13 @@ mod completions;
 mod day_file;
 mod demo;
 mod details;
+mod ending;
 mod import;
 mod man;
 mod merge;
 mod prune;
 mod rejects;
+mod report;
 mod room;
 mod schema;
 mod small_files;
@@ -32,13 +34,14 @@ pub use schema::TypeChange;
 pub use usage::not_understood;
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use crate::cli::{Cli, Command};
 use crate::console::Console;
 use crate::error::{Error, Kind, Result};
 use crate::report::{Outcome, RunReport};
 use crate::source::StopFlag;
+use crate::store::failpoint;
 
 /// The archive's folder where neither `--archive` nor `DIURNAL_ARCHIVE` names one.
 const DEFAULT_ARCHIVE: &str = "archive";
@@ -61,12 +64,13 @@ pub fn run(cli: Cli) -> u8 {
         Command::Archive(args) => ("archive", archive::run(console, archive, args)),
         Command::Import(args) => ("import", import::run(console, archive, args)),
         Command::Verify => ("verify", verify::run(console, archive)),
-        Command::Status => ("status", status::run(console, archive)),
+        Command::Status(args) => ("status", status::run(console, archive, args)),
         Command::Rejects(args) => ("rejects", rejects::run(console, archive, args)),
         Command::Schema(args) => ("schema", schema::run(console, archive, args)),
         Command::Merge(args) => ("merge", merge::run(console, archive, args)),
         Command::Prune(args) => ("prune", prune::run(console, archive, args)),
         Command::Backup(args) => ("backup", backup::run(console, archive, args)),
+        Command::Report(args) => ("report", report::run(console, archive, args)),
         Command::Demo(args) => ("demo", demo::run(console, given, args)),
         Command::Completions(args) => ("completions", completions::run(console, args)),
         Command::Man(args) => ("man", man::run(console, args)),
@@ -82,11 +86,7 @@ fn failed(console: Console, command: &'static str, error: &Error) -> u8 {
 
 /// The exit code of an error that was said already, and with `--json` the object.
 fn exit_of(console: Console, command: &'static str, error: &Error) -> u8 {
-    let exit_code = match error.kind() {
-        Kind::Failed | Kind::Damaged => 1,
-        Kind::Usage => 2,
-        Kind::Locked => 4,
-    };
+    let exit_code = exit_code(error);
     if console.json {
         let report = RunReport {
             outcome: Outcome::Failed,
@@ -97,6 +97,15 @@ fn exit_of(console: Console, command: &'static str, error: &Error) -> u8 {
         console.print_json(&report);
     }
     exit_code
+}
+
+/// The exit code that an error ends the process with.
+fn exit_code(error: &Error) -> u8 {
+    match error.kind() {
+        Kind::Failed | Kind::Damaged => 1,
+        Kind::Usage => 2,
+        Kind::Locked => 4,
+    }
 }
 
 /// Stops at the next whole step on SIGINT or SIGTERM; a second signal ends the process at once, with nothing changed.
@@ -124,7 +133,7 @@ fn is_inside(archive: &Path, path: &Path) -> bool {
 
 /// Nanoseconds since 1970-01-01 UTC, by the machine's clock.
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = failpoint::clock().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 

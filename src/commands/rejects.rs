@@ -7,13 +7,15 @@ use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 
 use super::archiver::Archiver;
+use super::ending::{FailedRun, metrics_of, told};
 use super::stored_rejects::{Driven, StoredReject, each_stored, files};
 use crate::cli::RejectsArgs;
 use crate::console::Console;
 use crate::error::Result;
 use crate::lineproto::Precision;
-use crate::report::{counted, cut, escaped, fit, grouped, table};
+use crate::report::{RunReport, counted, cut, escaped, fit, grouped, table, terminal_columns};
 use crate::settings::IngestSettings;
+use crate::source::StopFlag;
 use crate::store::Archive;
 use crate::store::record::RejectKind;
 use crate::table::{Collector, RejectedLine, RejectedText};
@@ -95,7 +97,7 @@ pub(super) fn run(console: Console, archive: &Path, args: &RejectsArgs) -> Resul
     if console.json {
         console.print_json(&report);
     } else {
-        console.print(text(&report, console.columns()));
+        console.print(text(&report, terminal_columns()));
     }
     Ok(0)
 }
@@ -231,10 +233,24 @@ fn text(report: &RejectsReport, width: Option<usize>) -> String {
 fn retry(console: Console, folder: &Path, args: &RejectsArgs) -> Result<u8> {
     // There has to be one: a retry makes none.
     Archive::read(folder)?;
+    let metrics = metrics_of(&args.metrics, folder, args.dry_run)?;
+    let report = told(console, &metrics, "rejects", retry_once(console, folder, args))?;
+    console.finish(&report);
+    Ok(report.exit_code)
+}
+
+fn retry_once(console: Console, folder: &Path, args: &RejectsArgs) -> Result<RunReport, FailedRun> {
     let settings = IngestSettings::for_retry(folder, args)?;
     super::set_worker_threads(settings.threads);
     let stop = super::stop_on_signals()?;
     let mut archiver = Archiver::open("rejects", settings.clone(), console)?;
+    match drive_into(&mut archiver, folder, &settings, &stop) {
+        Ok(()) => Ok(archiver.finish()),
+        Err(error) => Err(archiver.fail(error)),
+    }
+}
+
+fn drive_into(archiver: &mut Archiver, folder: &Path, settings: &IngestSettings, stop: &StopFlag) -> Result<()> {
     let archive = Archive::read(folder)?;
     let mut step = Step::default();
     let mut stopped = false;
@@ -243,20 +259,18 @@ fn retry(console: Console, folder: &Path, args: &RejectsArgs) -> Result<u8> {
         if stopped || stored.retried {
             return Ok(());
         }
-        archiver.add_bytes(step.push(&archiver, stored)?);
+        archiver.add_bytes(step.push(archiver, stored)?);
         if step.lines() >= settings.commit_every || step.bytes() >= settings.memory.collecting() {
-            std::mem::take(&mut step).commit(&mut archiver)?;
+            std::mem::take(&mut step).commit(archiver)?;
         }
         Ok(())
     })?;
     archiver.expect_more(false);
-    step.commit(&mut archiver)?;
+    step.commit(archiver)?;
     if stopped {
         archiver.stopped("retry again for the rest");
     }
-    let report = archiver.finish();
-    console.finish(&report);
-    Ok(report.exit_code)
+    Ok(())
 }
 
 /// Stored rejects that are driven again in one commit.

@@ -72,6 +72,24 @@ impl LeafRows {
         }
     }
 
+    /// The same rows with only the columns that `keep` asks for.
+    #[must_use]
+    pub fn with(&self, keep: impl Fn(&Column) -> bool) -> Self {
+        let columns = self.schema.columns.iter().zip(&self.columns);
+        let (described, columns) = columns
+            .filter(|(column, _)| keep(column))
+            .map(|(column, values)| (column.clone(), Arc::clone(values)))
+            .unzip();
+        Self {
+            schema: Arc::new(DaySchema {
+                columns: described,
+                ..(*self.schema).clone()
+            }),
+            times: self.times.clone(),
+            columns,
+        }
+    }
+
     /// The rows as Arrow's own table, `time` first: what a reader of the Parquet file gets, units and descriptions in the
     /// metadata of the fields.
     ///

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{TimestampMicrosecondType, TimestampNanosecondType};
 use bytes::{Buf as _, Bytes, buf};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
@@ -135,11 +136,49 @@ impl ParquetFooter {
     /// # Errors
     /// A file that is damaged.
     pub fn rows(&self, index: usize, input: impl ChunkReader + 'static) -> Result<LeafRows> {
+        self.projected(index, input, ProjectionMask::all(), &self.schema)
+    }
+
+    /// [`ParquetFooter::rows`] with only the columns that `keep` asks for: the pages of the others are not decoded.
+    ///
+    /// # Errors
+    /// A file that is damaged.
+    pub fn rows_of(
+        &self,
+        index: usize,
+        input: impl ChunkReader + 'static,
+        keep: impl Fn(&Column) -> bool,
+    ) -> Result<LeafRows> {
+        let kept = self
+            .schema
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| keep(column));
+        let (places, columns): (Vec<usize>, Vec<Column>) = kept.map(|(place, column)| (place, column.clone())).unzip();
+        let schema = DaySchema {
+            columns,
+            ..(*self.schema).clone()
+        };
+        // `time` stands before the others.
+        let roots = [0].into_iter().chain(places.into_iter().map(|place| place + 1));
+        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
+        self.projected(index, input, mask, &Arc::new(schema))
+    }
+
+    /// The rows with the columns of `schema`, which are those of `mask`.
+    fn projected(
+        &self,
+        index: usize,
+        input: impl ChunkReader + 'static,
+        mask: ProjectionMask,
+        schema: &Arc<DaySchema>,
+    ) -> Result<LeafRows> {
         let rows = usize::try_from(self.group(index)?.num_rows()).ok();
         let rows = rows
             .filter(|&rows| rows <= MAX_ROWS)
             .ok_or_else(|| self.foreign_group(index))?;
-        let batch = guarded(&self.path, || self.batch(index, rows, input))?;
+        let batch = guarded(&self.path, || self.batch(index, rows, input, mask))?;
         if batch.num_rows() != rows {
             let cause = format_args!(
                 "row group {index} has {} rows, its footer says {rows}",
@@ -147,7 +186,7 @@ impl ParquetFooter {
             );
             return Err(damaged(&self.path, cause));
         }
-        self.leaf(&batch)
+        self.leaf(&batch, schema)
     }
 
     /// What the footer of another file has to say of the chunks of leaf `index`, if they are copied there byte by byte: one
@@ -184,8 +223,15 @@ impl ParquetFooter {
     }
 
     /// One batch as long as the row group, so that one leaf is one batch.
-    fn batch(&self, index: usize, rows: usize, input: impl ChunkReader + 'static) -> Result<RecordBatch> {
+    fn batch(
+        &self,
+        index: usize,
+        rows: usize,
+        input: impl ChunkReader + 'static,
+        mask: ProjectionMask,
+    ) -> Result<RecordBatch> {
         ParquetRecordBatchReaderBuilder::new_with_metadata(input, self.metadata.clone())
+            .with_projection(mask)
             .with_row_groups(vec![index])
             .with_batch_size(rows)
             .build()
@@ -195,7 +241,7 @@ impl ParquetFooter {
             .map_err(|error| damaged(&self.path, error))
     }
 
-    fn leaf(&self, batch: &RecordBatch) -> Result<LeafRows> {
+    fn leaf(&self, batch: &RecordBatch, schema: &Arc<DaySchema>) -> Result<LeafRows> {
         let (time, columns) = batch
             .columns()
             .split_first()
@@ -203,7 +249,7 @@ impl ParquetFooter {
         if time.null_count() > 0 {
             return Err(damaged(&self.path, "a row without time"));
         }
-        let times = match self.schema.time_unit {
+        let times = match schema.time_unit {
             TimeUnit::Ns => time.as_primitive::<TimestampNanosecondType>().values().to_vec(),
             TimeUnit::Us => {
                 let times = time.as_primitive::<TimestampMicrosecondType>().values();
@@ -215,11 +261,11 @@ impl ParquetFooter {
             }
         };
         let mut leaf = LeafRows {
-            schema: Arc::clone(&self.schema),
+            schema: Arc::clone(schema),
             times,
             columns: columns.to_vec(),
         };
-        leaf.columns = tidy(&self.schema, &leaf).map_err(|error| damaged(&self.path, error))?;
+        leaf.columns = tidy(schema, &leaf).map_err(|error| damaged(&self.path, error))?;
         Ok(leaf)
     }
 }

@@ -31,6 +31,22 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Its name in `--json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Incomplete => "incomplete",
+            Self::LostOffsets => "lost_offsets",
+            Self::Rejects => "rejects",
+            Self::Done => "done",
+        }
+    }
+
+    /// Whether all that was there is archived.
+    pub fn is_well(self) -> bool {
+        !matches!(self, Self::Failed | Self::Incomplete)
+    }
+
     /// The exit code that says so.
     pub fn exit_code(self) -> u8 {
         match self {
@@ -74,15 +90,45 @@ pub struct RunReport {
     pub bytes_in: u64,
     /// Seconds from the opening of the archive to the end.
     pub elapsed_s: f64,
+    /// How they were spent.
+    pub phases_s: Phases,
     /// Days that the run wrote, with the rows they have now.
     pub days: Vec<DayReport>,
     /// What was read of each Kafka partition; empty for `import`. Of `merge`, the ranges that another archive had read and this one not.
     pub partitions: Vec<PartitionReport>,
+    /// Rejected lines by the stable name of their reason. Of `merge`, those that are new here.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub reject_reasons: BTreeMap<&'static str, u64>,
     /// The first rejects, [`SHOWN_REJECTS`] at most.
     pub rejects: Vec<RejectReport>,
     /// Why the run failed or is incomplete.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
+}
+
+/// Seconds that the parts of a run took; what is left of the whole is between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Phases {
+    /// Finding the brokers, the topics and where they end.
+    pub connect: f64,
+    /// Reading and parsing, and writing rows aside that there is no memory for.
+    pub read: f64,
+    /// Sorting, merging and encoding days, and making their files durable. Of `merge`, reading those of the others too.
+    pub encode: f64,
+    /// Making commits: the record, the renames, the group's offsets.
+    pub commit: f64,
+}
+
+impl Phases {
+    /// Each with its name.
+    pub fn by_name(&self) -> [(&'static str, f64); 4] {
+        [
+            ("connect", self.connect),
+            ("read", self.read),
+            ("encode", self.encode),
+            ("commit", self.commit),
+        ]
+    }
 }
 
 /// A day that the run wrote.
@@ -123,6 +169,9 @@ pub struct PartitionReport {
     pub gaps: u64,
     /// Offsets that Kafka no longer had.
     pub lost: u64,
+    /// The last stable offset when the run began; what is between `next` and it is left. Not of a replay or a merge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<i64>,
 }
 
 /// A rejected line.
@@ -208,6 +257,14 @@ impl RunReport {
         }
     }
 
+    /// What monitoring calls it: `replay` is `archive --replay`, which says nothing about how far the archive is.
+    pub fn name(&self) -> &'static str {
+        match self.replay {
+            true => "replay",
+            false => self.command,
+        }
+    }
+
     /// Adds lines that were read, whether or not there was anything to commit.
     pub fn add_counts(&mut self, counts: &Counts) {
         self.lines += counts.lines;
@@ -255,6 +312,19 @@ impl RunReport {
             }
             None => self.partitions.push(range),
         }
+    }
+
+    /// Says where a partition ended when the run began.
+    pub fn set_end(&mut self, topic: &str, partition: i32, end: i64) {
+        let same = |seen: &&mut PartitionReport| (seen.topic.as_str(), seen.partition) == (topic, partition);
+        if let Some(seen) = self.partitions.iter_mut().find(same) {
+            seen.end = Some(end);
+        }
+    }
+
+    /// Counts rejected lines by their reason.
+    pub fn add_reasons<'r>(&mut self, rejects: impl Iterator<Item = &'r RejectedLine>) {
+        rejects.for_each(|reject| *self.reject_reasons.entry(reject.reason.as_str()).or_default() += 1);
     }
 
     /// Offsets that Kafka no longer had.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::fit::{cut, fit};
+use super::fit::{cut, table_within};
 use super::run::RunReport;
 
 /// Days that a summary lists; the rest is counted. All of it fits a screen of 24 rows.
@@ -138,8 +138,7 @@ pub fn run_summary(report: &RunReport, width: Option<usize>) -> String {
             .collect();
         let header = ["measurement", "day", "rows", "new points", "folded"];
         let shown = if report.dry_run { 5 } else { 3 };
-        let rows = fit(&header[..shown], rows, &[0], width);
-        text += &table(&header[..shown], &[false, false, true, true, true], &rows);
+        text += &table_within(width, &header[..shown], &[false, false, true, true, true], &rows);
         text += &more(report.days.len(), SHOWN_DAYS, "days");
     }
     if !report.partitions.is_empty() {
@@ -161,8 +160,7 @@ pub fn run_summary(report: &RunReport, width: Option<usize>) -> String {
             })
             .collect();
         let header = ["partition", "from", "to", "messages", "gaps", "lost"];
-        let rows = fit(&header, rows, &[0], width);
-        text += &table(&header, &[false, true, true, true, true, true], &rows);
+        text += &table_within(width, &header, &[false, true, true, true, true, true], &rows);
         text += &more(report.partitions.len(), SHOWN_PARTITIONS, "partitions");
     }
     for reject in report.rejects.iter().take(FIRST_REJECTS) {
@@ -279,6 +277,7 @@ mod tests {
                 messages: 1_002,
                 gaps: 8,
                 lost: 0,
+                end: Some(1_010),
             }],
             rejects: vec![RejectReport {
                 source: "t[0]".to_owned(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{IngestSettings, instant, parse_duration};
-use crate::cli::ArchiveArgs;
+use crate::cli::{ArchiveArgs, ConnectionArgs, StatusArgs};
 use crate::error::{Error, Result};
 use crate::source::kafka::properties::{exposed_secrets, from_environment, parse_property, read_properties};
 use crate::source::kafka::settings::DEFAULT_QUEUE_BYTES;
@@ -35,23 +35,16 @@ pub fn kafka_settings(
         Some(text) => Some(parse_replay(text, now)?),
         None => None,
     };
-    let mut properties = match &args.properties_file {
-        Some(path) => read_properties(path)?,
-        None => Vec::new(),
-    };
-    properties.extend(from_environment(std::env::vars_os())?);
-    let typed = args
-        .properties
-        .iter()
-        .map(|text| parse_property(text))
-        .collect::<Result<Vec<_>>>()?;
-    let warnings = exposed_secrets(&typed);
-    properties.extend(typed);
+    let Connection {
+        properties,
+        timeout,
+        warnings,
+    } = Connection::new(&args.connection)?;
     let settings = KafkaSettings {
         properties,
         group: args.group.clone(),
         threads: ingest.threads,
-        timeout: parse_duration("--timeout", &args.timeout)?,
+        timeout,
         from,
         until,
         replay,
@@ -62,6 +55,78 @@ pub fn kafka_settings(
     };
     settings.check()?;
     Ok((settings, warnings))
+}
+
+/// How to talk to Kafka.
+struct Connection {
+    properties: Vec<(String, String)>,
+    timeout: Duration,
+    /// What the user should be warned about.
+    warnings: Vec<Error>,
+}
+
+impl Connection {
+    fn new(args: &ConnectionArgs) -> Result<Self> {
+        let mut properties = match &args.properties_file {
+            Some(path) => read_properties(path)?,
+            None => Vec::new(),
+        };
+        properties.extend(from_environment(std::env::vars_os())?);
+        let typed = args
+            .properties
+            .iter()
+            .map(|text| parse_property(text))
+            .collect::<Result<Vec<_>>>()?;
+        let warnings = exposed_secrets(&typed);
+        properties.extend(typed);
+        Ok(Self {
+            properties,
+            timeout: parse_duration("--timeout", &args.timeout)?,
+            warnings,
+        })
+    }
+}
+
+/// What `diurnal status` is asked for.
+#[derive(Debug, Default)]
+pub struct StatusSettings {
+    /// How to ask Kafka, if it is to be asked. Without `--topic` no topic is in it.
+    pub kafka: Option<KafkaSettings>,
+    /// How long ago the last good run may be.
+    pub max_age: Option<Duration>,
+    /// What the user should be warned about.
+    pub warnings: Vec<Error>,
+}
+
+impl StatusSettings {
+    /// Settings of `diurnal status`.
+    ///
+    /// # Errors
+    /// A flag whose value makes no sense.
+    pub fn new(args: &StatusArgs) -> Result<Self> {
+        let max_age = args.max_age.as_deref().map(|text| parse_duration("--max-age", text));
+        let settings = Self {
+            max_age: max_age.transpose()?,
+            ..Self::default()
+        };
+        let Some(brokers) = &args.brokers else {
+            return Ok(settings);
+        };
+        let Connection {
+            properties,
+            timeout,
+            warnings,
+        } = Connection::new(&args.connection)?;
+        Ok(Self {
+            kafka: Some(KafkaSettings {
+                properties,
+                timeout,
+                ..KafkaSettings::new(brokers, args.topics.clone())
+            }),
+            warnings,
+            ..settings
+        })
+    }
 }
 
 /// `--every`, where `--follow` is given.

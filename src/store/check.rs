@@ -147,7 +147,7 @@ fn foreign_findings(archive: &Archive, state: &State) -> Vec<Finding> {
     }
     for (path, kind) in entries(archive, paths::PRIVATE, &mut found) {
         match (path.rsplit('/').next(), kind) {
-            (Some("archive.toml" | "lock"), Kind::File) => {}
+            (Some("archive.toml" | "lock" | "last-run.json"), Kind::File) => {}
             (Some(name), Kind::File) if segments::number(name).is_some() => {}
             // What was staged is no damage: the next run moves or removes it.
             (Some("staging"), Kind::Folder) => {}

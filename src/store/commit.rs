@@ -21,14 +21,15 @@ use super::state;
 use crate::error::{Error, Result};
 
 impl Staging {
-    /// Makes the staged files part of the archive, under `commit` as their record.
+    /// Makes the staged files part of the archive, under `commit` as their record, which gets the time.
     ///
     /// # Errors
     /// Before the commit point: nothing happened. The record must name exactly what was staged, have this staging's
     /// id and command, and balance. After the commit point: the error says that the commit stands; the next run
     /// completes it. A failed fsync or an unfinished commit ends the run: this store takes no other one.
-    pub fn commit(mut self, commit: Commit) -> Result<()> {
+    pub fn commit(mut self, mut commit: Commit) -> Result<()> {
         let shared = self.shared.clone();
+        commit.at.get_or_insert_with(|| super::clock(&*shared.disk));
         shared.ensure_running()?;
         failpoint::reach("commit-begin");
         let staged = self.finished()?;

@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::direct::DirectFile;
 
@@ -83,6 +84,10 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn remove_folder(&self, path: &Path) -> io::Result<()>;
     /// The lock file, made if absent, for reading and writing. Locks belong to the operating system: always a real file.
     fn open_lock(&self, path: &Path) -> io::Result<File>;
+    /// The machine's clock: here, so that a test whose disk is its own gets the same ledger each time.
+    fn now(&self) -> SystemTime {
+        super::failpoint::clock()
+    }
 }
 
 /// The disk of the operating system.

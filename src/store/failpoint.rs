@@ -4,7 +4,8 @@
 //! - `DIURNAL_FAILPOINT=NAME` or `NAME:3`: the process kills itself (SIGKILL) at the first, the third time.
 //! - `DIURNAL_PAUSE=NAME=FILE`: the process waits at that step until the file exists.
 //!
-//! And `DIURNAL_SEGMENT_BYTES=N`: a segment of the ledger is followed by another one after so few bytes of commits.
+//! And `DIURNAL_SEGMENT_BYTES=N`: a segment of the ledger is followed by another one after so few bytes of commits; `DIURNAL_CLOCK=N`: the
+//! clock stands still, N seconds after 1970-01-01 UTC.
 
 /// Every step of the store, in the order in which a run meets them: a first open, recovery, staging, commit.
 pub const STEPS: &[&str] = &[
@@ -88,10 +89,17 @@ pub fn segment_bytes() -> Option<u64> {
     None
 }
 
+/// The machine's clock, unless `DIURNAL_CLOCK` has it stand still.
+#[cfg(not(any(debug_assertions, test)))]
+#[inline(always)]
+pub fn clock() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
 #[cfg(test)]
 pub(super) use armed::last_step;
 #[cfg(any(debug_assertions, test))]
-pub use armed::{asked, reach, segment_bytes};
+pub use armed::{asked, clock, reach, segment_bytes};
 
 #[cfg(any(debug_assertions, test))]
 mod armed {
@@ -100,7 +108,7 @@ mod armed {
     use std::io::Write as _;
     use std::path::PathBuf;
     use std::sync::{Mutex, OnceLock, PoisonError};
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     /// How often a paused run looks for the file that lets it go on.
     const PAUSE_POLL: Duration = Duration::from_millis(10);
@@ -122,6 +130,7 @@ mod armed {
         kill: Option<(String, u32)>,
         pause: Option<(String, PathBuf)>,
         segment_bytes: Option<u64>,
+        clock: Option<u64>,
         seen: Mutex<HashMap<&'static str, u32>>,
     }
 
@@ -139,6 +148,7 @@ mod armed {
                 pause: variable("DIURNAL_PAUSE")
                     .and_then(|text| text.split_once('=').map(|(name, path)| (name.to_string(), path.into()))),
                 segment_bytes: variable("DIURNAL_SEGMENT_BYTES").and_then(|text| text.parse().ok()),
+                clock: variable("DIURNAL_CLOCK").and_then(|text| text.parse().ok()),
                 seen: Mutex::default(),
             }
         })
@@ -177,5 +187,13 @@ mod armed {
     /// The bytes after which a segment of the ledger is followed by another one, if `DIURNAL_SEGMENT_BYTES` says so.
     pub fn segment_bytes() -> Option<u64> {
         orders().segment_bytes
+    }
+
+    /// The machine's clock, unless `DIURNAL_CLOCK` has it stand still.
+    pub fn clock() -> SystemTime {
+        match orders().clock {
+            Some(seconds) => SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+            None => SystemTime::now(),
+        }
     }
 }

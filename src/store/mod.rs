@@ -13,6 +13,7 @@ pub mod disk;
 mod dry;
 pub mod failpoint;
 mod hash;
+mod last_run;
 mod ledger;
 mod lock;
 mod manifest;
@@ -35,10 +36,13 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 pub use archive::{Archive, Pending};
 pub use backup::{BackedUp, Backup, Copied};
 pub use check::{Finding, check_files};
 pub use hash::check_file;
+pub use last_run::{LastRun, ReadAt, RunNote, RunTimes};
 pub use read_ranges::ReadRanges;
 pub use recorded::RecordedFile;
 pub use recovery::Recovery;
@@ -367,6 +371,11 @@ fn make_folder(disk: &dyn Disk, folder: &Path) -> Result<()> {
         },
         Err(error) => Err(Error::io(folder, "make the folder", &error)),
     }
+}
+
+/// The time, as records have it: `2026-11-23T18:40:00Z`.
+fn clock(disk: &dyn Disk) -> String {
+    DateTime::<Utc>::from(disk.now()).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn sync_folder(disk: &dyn Disk, folder: &Path) -> Result<()> {

@@ -150,6 +150,10 @@ impl Layout {
         self.private().join("lock")
     }
 
+    pub fn last_run(&self) -> PathBuf {
+        self.private().join("last-run.json")
+    }
+
     /// A segment of the ledger, from 1.
     pub fn segment(&self, number: u32) -> PathBuf {
         self.private().join(super::segments::name(number))

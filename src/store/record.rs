@@ -9,6 +9,9 @@ pub struct Commit {
     pub id: u64,
     /// The command that made it: `archive`, `import`, `rejects`, `prune`, `merge`, `schema`.
     pub command: String,
+    /// When it was made, by the clock of the machine: RFC 3339 in UTC, whole seconds. Information only; the first records had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
     /// How far each Kafka partition was read. Empty for `import` and for a replay.
     pub sources: Vec<SourceRange>,
     /// What was imported; information only, identity is in the points.
@@ -55,6 +58,9 @@ pub struct Merged {
 pub struct Snapshot {
     /// Id of the last of these commits.
     pub commits: u64,
+    /// When that one was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
     /// Sums over them.
     pub totals: Counts,
     /// The last range of each partition.

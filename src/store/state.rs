@@ -48,6 +48,8 @@ pub struct State {
     pub files: BTreeMap<String, FileEntry>,
     /// Number of commits, which is the id of the last one; 0 in a new archive.
     pub commits: u64,
+    /// When the last one was made, where that is on record: RFC 3339 in UTC, whole seconds.
+    pub at: Option<String>,
     /// Sums over all commits.
     pub totals: Counts,
     /// Every kind of reject so far.
@@ -65,6 +67,7 @@ impl From<&State> for Snapshot {
         };
         Self {
             commits: state.commits,
+            at: state.at.clone(),
             totals: state.totals,
             sources: state.sources.values().cloned().collect(),
             read: state.read.values().flat_map(ReadRanges::iter).cloned().collect(),
@@ -95,6 +98,7 @@ impl From<Snapshot> for State {
                 .map(|file| (file.path.clone(), file))
                 .collect(),
             commits: snapshot.commits,
+            at: snapshot.at,
             totals: snapshot.totals,
             reject_kinds: snapshot.reject_kinds.into_iter().collect(),
             retried: snapshot.retried.into_iter().map(retried).collect(),
@@ -106,6 +110,7 @@ impl State {
     /// Adds the next commit.
     pub(super) fn apply(&mut self, commit: Commit) {
         self.commits = commit.id;
+        self.at = commit.at;
         let Counts {
             lines,
             points,

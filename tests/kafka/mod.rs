@@ -1,12 +1,14 @@
 //! `diurnal archive` against brokers: what the batch contract promises, on a real Kafka and on the embedded one.
 
 mod captures;
+mod codes;
 mod embedded;
 mod ends;
 mod faults;
 mod follow;
 mod group;
 mod identity;
+mod lag;
 mod replay;
 mod retention;
 mod security;

@@ -2,6 +2,7 @@
 //! DuckDB, real Telegraf.
 
 pub mod answer;
+pub mod browser;
 pub mod captures;
 pub mod digest;
 pub mod duckdb;
@@ -12,6 +13,7 @@ pub mod ledger;
 pub mod lines;
 pub mod mounted;
 pub mod produce;
+pub mod promtool;
 pub mod reader;
 pub mod run;
 pub mod secure;

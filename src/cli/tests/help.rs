@@ -19,14 +19,20 @@ const TYPED_ONLY: &[(&str, &str)] = &[
     ("-X", "DIURNAL_KAFKA_SASL_PASSWORD and its like set each property"),
     ("--retry", "done once, on purpose"),
     ("--limit", "of one look"),
+    ("--days", "of one look"),
     ("--measurement", "a part of the column's name"),
     ("--output", "of one copy"),
     ("--csv-older-than", "what is removed has to be typed"),
     ("--parquet-older-than", "what is removed has to be typed"),
     ("--rejects-older-than", "what is removed has to be typed"),
+    ("report --from", "of one look"),
+    ("report --until", "of one look"),
+    ("report --field", "of one look"),
     ("--hosts", "of one demo"),
     ("--hours", "of one demo"),
     ("--seed", "of one demo"),
+    ("--keep", "of one demo"),
+    ("--report", "of one demo"),
 ];
 
 /// Values that are names, places or words, which have no unit.
@@ -39,6 +45,7 @@ const NO_UNIT: &[&str] = &[
     "HOST:PORT",
     "MEASUREMENT",
     "MEASUREMENT.COLUMN",
+    "MEASUREMENT.FIELD",
     "NAME",
     "OTHER",
     "PROPERTY=VALUE",
@@ -211,7 +218,7 @@ fn every_option_with_a_value_says_its_unit() {
 #[test]
 fn every_setting_has_a_flag_and_a_variable_of_the_same_name() {
     for (place, option) in options().iter().filter(|(_, option)| !option.is_positional()) {
-        let reason = TYPED_ONLY.iter().find(|(typed, _)| *typed == name(option));
+        let reason = TYPED_ONLY.iter().find(|(typed, _)| is_named(typed, place, option));
         match (option.get_env(), reason) {
             (Some(variable), None) => {
                 // Of a flag without a long name the variable has the name that the help gives it.
@@ -225,8 +232,14 @@ fn every_setting_has_a_flag_and_a_variable_of_the_same_name() {
             (None, None) => panic!("{place} has no variable, and no reason for that is given above"),
         }
     }
-    let names: Vec<String> = options().iter().map(|(_, option)| name(option)).collect();
+    let options = options();
     for (typed, _) in TYPED_ONLY {
-        assert!(names.iter().any(|name| name == typed), "there is no {typed}");
+        let is_there = options.iter().any(|(place, option)| is_named(typed, place, option));
+        assert!(is_there, "there is no {typed}");
     }
+}
+
+/// Whether `--days` or `report --from` is this option.
+fn is_named(typed: &str, place: &str, option: &Arg) -> bool {
+    name(option) == typed || place.strip_prefix("diurnal ") == Some(typed)
 }

@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::follow::Schedule;
 use super::archiver::Archiver;
+use super::ending::{FailedRun, metrics_of, told};
 use crate::cli::ArchiveArgs;
 use crate::console::{Console, PartitionAhead, Progress, Reading};
 use crate::error::{Error, Result};
@@ -18,29 +19,44 @@ use crate::report::RunReport;
 use crate::settings::{IngestSettings, follow_every, kafka_settings};
 use crate::source::kafka::{KafkaSettings, KafkaSource, Message, PartitionRange, Round, RoundLimit, Severity, Sink};
 use crate::source::{Origin, StopFlag, TopicIdentity};
-use crate::store::failpoint;
 use crate::store::record::SourceRange;
+use crate::store::{SourceKey, failpoint};
 use crate::table::spill::{Gathered, Gatherer};
 
 pub(super) fn run(console: Console, archive: &Path, args: &ArchiveArgs) -> Result<u8> {
-    let settings = IngestSettings::for_archive(archive, args)?;
-    let (kafka, warnings) = kafka_settings(args, &settings, console.verbose, super::now())?;
-    let every = follow_every(args)?;
-    for warning in &warnings {
-        console.warning(warning);
-    }
+    let metrics = metrics_of(&args.ingest.metrics, archive, args.ingest.dry_run)?;
+    let tell = |ended| told(console, &metrics, "archive", ended);
+    let (settings, kafka, every) = match prepare(console, archive, args) {
+        Ok(ready) => ready,
+        Err(error) => return tell(Err(error.into())).map(|report| report.exit_code),
+    };
     super::set_worker_threads(settings.threads);
     let stop = super::stop_on_signals()?;
     if let Some(every) = every {
         return follow::run(console, Schedule::start(every), &stop, || {
             // Ages such as `--until -1h` are those of this run.
             let (kafka, _) = kafka_settings(args, &settings, console.verbose, super::now())?;
-            drain(console, settings.clone(), &kafka, &stop, AtSignal::Done)
+            tell(drain(console, settings.clone(), &kafka, &stop, AtSignal::Done))
         });
     }
-    let report = drain(console, settings, &kafka, &stop, AtSignal::Incomplete)?;
+    let report = tell(drain(console, settings, &kafka, &stop, AtSignal::Incomplete))?;
     console.finish(&report);
     Ok(report.exit_code)
+}
+
+/// What was typed, resolved and checked.
+fn prepare(
+    console: Console,
+    archive: &Path,
+    args: &ArchiveArgs,
+) -> Result<(IngestSettings, KafkaSettings, Option<Duration>)> {
+    let settings = IngestSettings::for_archive(archive, args)?;
+    let (kafka, warnings) = kafka_settings(args, &settings, console.verbose, super::now())?;
+    let every = follow_every(args)?;
+    for warning in &warnings {
+        console.warning(warning);
+    }
+    Ok((settings, kafka, every))
 }
 
 /// What it means that a signal ends a run early. What was read by then is archived in either case.
@@ -59,23 +75,40 @@ pub(super) fn drain(
     kafka: &KafkaSettings,
     stop: &StopFlag,
     at_signal: AtSignal,
-) -> Result<RunReport> {
+) -> Result<RunReport, FailedRun> {
+    let mut archiver = Archiver::open("archive", settings.clone(), console)?;
+    if kafka.replay.is_some() {
+        archiver = archiver.replaying();
+    }
+    match drain_into(console, &mut archiver, &settings, kafka, stop, at_signal) {
+        Ok(()) => Ok(archiver.finish()),
+        Err(error) => Err(archiver.fail(error)),
+    }
+}
+
+fn drain_into(
+    console: Console,
+    archiver: &mut Archiver,
+    settings: &IngestSettings,
+    kafka: &KafkaSettings,
+    stop: &StopFlag,
+    at_signal: AtSignal,
+) -> Result<()> {
     let limit = RoundLimit {
         lines: settings.commit_every,
         bytes: settings.memory.rejects(),
     };
-    let tells_group = !settings.dry_run && kafka.replay.is_none();
-    let mut archiver = Archiver::open("archive", settings, console)?;
-    if kafka.replay.is_some() {
-        archiver = archiver.replaying();
-    }
+    let goes_on = kafka.replay.is_none();
     let began = Instant::now();
     let connecting = console.progress().wait(format!("connecting to {}", kafka.brokers));
-    let opened = KafkaSource::open(kafka, &archiver.positions(), stop);
+    let opened = archiver.timed(
+        |phases| &mut phases.connect,
+        |archiver| KafkaSource::open(kafka, &archiver.positions(), stop),
+    );
     drop(connecting);
     let mut source = match opened {
         // Nothing was read yet, and a client that is stopped while it connects has no better reason than that.
-        Err(_) if stop.is_set() && at_signal == AtSignal::Done => return Ok(archiver.finish()),
+        Err(_) if stop.is_set() && at_signal == AtSignal::Done => return Ok(()),
         opened => opened?,
     };
     for notice in source.notices() {
@@ -93,10 +126,10 @@ pub(super) fn drain(
         let threads = source.threads();
         let ahead = Ahead::show(archiver.progress(), &source);
         let sinks = (0..threads)
-            .map(|_| TopicSink::new(&archiver, threads, source.topics(), &ahead))
+            .map(|_| TopicSink::new(archiver, threads, source.topics(), &ahead))
             .collect();
         let began = Instant::now();
-        let round = source.round(sinks, limit, stop)?;
+        let round = archiver.timed(|phases| &mut phases.read, |_| source.round(sinks, limit, stop))?;
         drop(ahead);
         details::round(
             console,
@@ -124,10 +157,14 @@ pub(super) fn drain(
             Some(_) => not_there_again,
             None => no_longer_there,
         };
-        let ranges = commit_round(console, &mut archiver, source.topics(), round, recreated, lost)?;
+        let ranges = commit_round(console, archiver, source.topics(), round, recreated, lost)?;
+        if goes_on {
+            say_how_far(archiver, source.topics(), &ranges);
+        }
         // Brokers that did not answer just now would only hold up the end.
-        if identities.is_ok() && tells_group {
-            match source.commit_group_offsets(&ranges) {
+        if goes_on && !settings.dry_run && identities.is_ok() {
+            let told = archiver.timed(|phases| &mut phases.commit, |_| source.commit_group_offsets(&ranges));
+            match told {
                 Some(notice) => archiver.notice(&notice.error, notice.severity == Severity::Incomplete),
                 None => details::told_group(console, &kafka.group, ranges.len()),
             }
@@ -136,7 +173,21 @@ pub(super) fn drain(
             break;
         }
     }
-    Ok(archiver.finish())
+    Ok(())
+}
+
+/// Tells the report where the partitions end, and which of them were read up to there.
+fn say_how_far(archiver: &mut Archiver, topics: &[Arc<TopicIdentity>], ranges: &[PartitionRange]) {
+    for range in ranges {
+        let topic = &topics[range.topic];
+        let source = SourceKey {
+            cluster_id: topic.cluster_id.clone(),
+            topic_id: topic.topic_id.clone(),
+            topic: topic.topic.clone(),
+            partition: range.partition,
+        };
+        archiver.reached(source, range.end, range.done);
+    }
 }
 
 /// A sum over the sinks of a round.

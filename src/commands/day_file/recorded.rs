@@ -126,16 +126,22 @@ impl<'a> RecordedDay<'a> {
     fn rows_of(&self, context: DayContext<'_>, leaf: usize) -> Result<LeafRows> {
         match (&self.parquet, &self.csv) {
             (Some((file, footer)), _) => footer.rows(leaf, FilePart::new(file.piece(leaf).offset, file.leaf(leaf)?)),
-            (None, Some(csv)) => {
-                let text = csv.file.leaf(leaf)?;
-                let rows = csv.open(&text, &self.schema.columns, context, self.entry)?.next();
-                rows.unwrap_or_else(|| {
-                    Err(Error::new(
-                        csv.file.path().display(),
-                        format_args!("leaf {leaf} is empty"),
-                    ))
-                })
+            (None, Some(csv)) => csv.rows(leaf, &self.schema.columns, context, self.entry),
+            (None, None) => unreachable!("a day without files was refused when it was opened"),
+        }
+    }
+
+    /// The rows of a leaf with only the columns that `keep` asks for.
+    ///
+    /// # Errors
+    /// The leaf is not what was committed, or can't be read.
+    pub fn rows_with(&self, context: DayContext<'_>, leaf: usize, keep: impl Fn(&Column) -> bool) -> Result<LeafRows> {
+        match (&self.parquet, &self.csv) {
+            (Some((file, footer)), _) => {
+                footer.rows_of(leaf, FilePart::new(file.piece(leaf).offset, file.leaf(leaf)?), keep)
             }
+            // Text has to be read as a whole anyhow.
+            (None, Some(csv)) => Ok(csv.rows(leaf, &self.schema.columns, context, self.entry)?.with(keep)),
             (None, None) => unreachable!("a day without files was refused when it was opened"),
         }
     }
@@ -203,6 +209,17 @@ impl<'a> RecordedDay<'a> {
 }
 
 impl RecordedCsv<'_> {
+    fn rows(&self, leaf: usize, known: &[Column], context: DayContext<'_>, entry: &DayEntry) -> Result<LeafRows> {
+        let text = self.file.leaf(leaf)?;
+        let rows = self.open(&text, known, context, entry)?.next();
+        rows.unwrap_or_else(|| {
+            Err(Error::new(
+                self.file.path().display(),
+                format_args!("leaf {leaf} is empty"),
+            ))
+        })
+    }
+
     /// The lines of a leaf behind the header of the file.
     fn open<'b>(
         &'b self,

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use broker::Broker;
 
 use super::archive::AtSignal;
+use super::ending::FailedRun;
 use crate::calendar::Zone;
-use crate::cli::DemoArgs;
+use crate::cli::{DemoArgs, ReportArgs};
 use crate::console::Console;
 use crate::encode::ParquetDay;
 use crate::error::{Error, Result};
@@ -112,7 +113,11 @@ pub(super) fn run(console: Console, archive: Option<&Path>, args: &DemoArgs) -> 
             escaped(reject.line.as_deref().unwrap_or_default())
         ));
     }
-    tell_next(&story, &archive);
+    let page = match args.report {
+        true => Some(report_of(console, &story, &archive)?),
+        false => None,
+    };
+    tell_next(&story, &archive, page.as_deref());
     if console.json {
         // The broken line is part of the show.
         console.print_json(&RunReport {
@@ -193,7 +198,8 @@ fn archive_topic(console: Console, archive: &Path, brokers: String) -> Result<Ru
     // The story tells of the reject itself.
     let silent = Console { muted: true, ..console };
     let stop = super::stop_on_signals()?;
-    let report = super::archive::drain(silent, settings, &kafka, &stop, AtSignal::Incomplete)?;
+    let report =
+        super::archive::drain(silent, settings, &kafka, &stop, AtSignal::Incomplete).map_err(FailedRun::into_error)?;
     match report.exit_code {
         0 => Ok(report),
         _ => Err(Error::new(
@@ -255,13 +261,42 @@ fn read_back(archive: &Path, report: &RunReport) -> Result<(u64, usize)> {
     Ok((rows, behind))
 }
 
-fn tell_next(story: &Story, archive: &Path) {
+/// Writes the page of plots beside the archive.
+fn report_of(console: Console, story: &Story, archive: &Path) -> Result<PathBuf> {
+    let page = archive.with_file_name("report.html");
+    let args = ReportArgs {
+        from: None,
+        until: None,
+        output: page.clone(),
+        fields: Vec::new(),
+    };
+    let silent = Console {
+        json: false,
+        quiet: true,
+        muted: true,
+        ..console
+    };
+    super::report::run(silent, archive, &args)?;
+    let file = fs::metadata(&page).map_err(|error| Error::io(&page, "look at it", &error))?;
+    story.tell(format_args!(
+        "6. diurnal report: a page of plots, {} ({}), to open in a browser.",
+        page.display(),
+        bytes(file.len())
+    ));
+    Ok(page)
+}
+
+fn tell_next(story: &Story, archive: &Path, page: Option<&Path>) {
     let shown = archive.display();
     story.tell(format_args!(
         "Try next:\n  \
          duckdb -c \"select time_bucket(interval 1 hour, time) as hour, host, round(avg(100 - usage_idle), 1) as busy\n              \
          from '{shown}/cpu/*.parquet' group by all order by all limit 10\"\n  \
          diurnal status --archive {shown}\n  \
-         diurnal verify --archive {shown}"
+         diurnal verify --archive {shown}{}",
+        match page {
+            Some(page) => format!("\n  xdg-open {}", page.display()),
+            None => format!("\n  diurnal report --archive {shown}"),
+        }
     ));
 }

@@ -20,6 +20,7 @@ use self::rejects::Brought;
 use super::archiver::say_kinds;
 use super::balance::check_lines;
 use super::day_file::LeafCounts;
+use super::ending::{FailedRun, metrics_of, note, note_failed, told};
 use super::small_files::{load_schemas, stage_rejects, stage_schema};
 use super::stored_rejects::kind_of;
 use crate::calendar::Zone;
@@ -38,12 +39,19 @@ use crate::table::schema::MeasurementSchema;
 type Schemas = BTreeMap<String, Arc<MeasurementSchema>>;
 
 pub(super) fn run(console: Console, archive: &Path, args: &MergeArgs) -> Result<u8> {
-    let stop = super::stop_on_signals()?;
-    let mut merger = Merger::open(MergeSettings::new(archive, args), console)?;
-    merger.merge(&stop)?;
-    let report = merger.finish();
+    let metrics = metrics_of(&args.metrics, archive, args.dry_run)?;
+    let report = told(console, &metrics, "merge", run_once(console, archive, args))?;
     console.finish(&report);
     Ok(report.exit_code)
+}
+
+fn run_once(console: Console, archive: &Path, args: &MergeArgs) -> Result<RunReport, FailedRun> {
+    let stop = super::stop_on_signals()?;
+    let mut merger = Merger::open(MergeSettings::new(archive, args), console)?;
+    match merger.merge(&stop) {
+        Ok(()) => Ok(merger.finish()),
+        Err(error) => Err(merger.fail(error)),
+    }
 }
 
 /// Holds the lock of one archive and takes over others, which it only looks at. In a dry run it holds no lock.
@@ -70,7 +78,7 @@ struct Step {
     commit: Option<(Staging, Commit)>,
     days: TakenDays,
     counts: Counts,
-    rejects: Vec<RejectReport>,
+    brought: Brought,
     kinds: Vec<RejectKind>,
 }
 
@@ -157,7 +165,10 @@ impl Merger {
     pub fn merge(&mut self, stop: &StopFlag) -> Result<()> {
         for place in 0..self.others.len() {
             self.store.expect_more(place + 1 < self.others.len());
-            let Some(step) = self.stage_what_stays(place, stop)? else {
+            let begun = Instant::now();
+            let staged = self.stage_what_stays(place, stop);
+            self.report.phases_s.encode += begun.elapsed().as_secs_f64();
+            let Some(step) = staged? else {
                 let cause = "stopped by a signal before the end; what was merged whole stays";
                 let error = Error::new("merge", cause)
                     .hint("merge the same archives again: what is there already does no harm");
@@ -180,7 +191,15 @@ impl Merger {
             false => Outcome::Done,
         };
         self.report.finish(outcome, self.started.elapsed());
+        note(self.console, &self.store, &self.report, []);
         self.report
+    }
+
+    /// Ends a run that failed: releases the archive and gives the report of what was done by then.
+    pub(super) fn fail(self, error: Error) -> FailedRun {
+        let failed = FailedRun::new(error, self.report, self.started);
+        note_failed(self.console, &self.store, &failed);
+        failed
     }
 
     /// Stages an archive; anew where a run replaced what was to be read.
@@ -271,18 +290,16 @@ impl Merger {
             commit: is_news.then_some((staging, commit)),
             days,
             counts,
-            rejects: brought
-                .new_waiting()
-                .take(SHOWN_REJECTS)
-                .map(RejectReport::from)
-                .collect(),
+            brought,
             kinds,
         }))
     }
 
     fn commit(&mut self, step: Step) -> Result<()> {
         if let Some((staging, commit)) = step.commit {
+            let begun = Instant::now();
             staging.commit(commit.clone())?;
+            self.report.phases_s.commit += begun.elapsed().as_secs_f64();
             self.console
                 .detail(format_args!("commit {}: {} day files", commit.id, commit.days.len()));
             say_kinds(self.console, &self.store, self.settings.dry_run, &step.kinds);
@@ -296,6 +313,7 @@ impl Merger {
                 messages: range.messages,
                 gaps: range.gaps,
                 lost: range.lost,
+                end: None,
             }));
         }
         let changed = step.days.changed.iter();
@@ -304,8 +322,10 @@ impl Merger {
         self.report.add_counts(&step.counts);
         self.report.bytes_in += step.days.bytes;
         self.leaves += step.days.leaves;
+        let new = || step.brought.new_waiting();
+        self.report.add_reasons(new());
         let room = SHOWN_REJECTS.saturating_sub(self.report.rejects.len());
-        self.report.rejects.extend(step.rejects.into_iter().take(room));
+        self.report.rejects.extend(new().take(room).map(RejectReport::from));
         Ok(())
     }
 }

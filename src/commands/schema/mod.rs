@@ -7,6 +7,7 @@ mod rewrite;
 mod set;
 mod show;
 
+pub(super) use names::{Found, columns};
 pub use set::TypeChange;
 
 use std::collections::BTreeMap;

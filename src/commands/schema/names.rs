@@ -11,7 +11,7 @@ use crate::table::schema::{ColumnKind, MeasurementSchema};
 /// The schemas of an archive, by measurement.
 type Schemas = BTreeMap<String, Arc<MeasurementSchema>>;
 
-/// A field that was found: its measurement's schema, and its number among the columns.
+/// A column that was found: its measurement's schema, and its number among the columns.
 pub type Found<'a> = (&'a Arc<MeasurementSchema>, usize);
 
 /// The field called `name`: a column of `measurement`, or without one `MEASUREMENT.COLUMN`, in either of which there may be dots.
@@ -19,6 +19,22 @@ pub type Found<'a> = (&'a Arc<MeasurementSchema>, usize);
 /// # Errors
 /// There is none, or several; it is a tag, or `time`: wrong usage.
 pub fn field<'a>(schemas: &'a Schemas, measurement: Option<&str>, name: &str) -> Result<Found<'a>> {
+    match &columns(schemas, measurement, name)?[..] {
+        [found] => settable(*found),
+        several => {
+            let of = |(schema, _): &Found<'_>| escaped(&schema.measurement);
+            let measurements: Vec<String> = several.iter().map(of).collect();
+            let cause = format!("is a column of {}", measurements.join(" and of "));
+            Err(Error::usage(escaped(name), cause).hint("say which: --measurement NAME, and the column's name alone"))
+        }
+    }
+}
+
+/// The columns that `name` may mean, one at least: more only where dots leave the measurement open.
+///
+/// # Errors
+/// There is none: wrong usage.
+pub fn columns<'a>(schemas: &'a Schemas, measurement: Option<&str>, name: &str) -> Result<Vec<Found<'a>>> {
     let place = |schema: &MeasurementSchema, column: &str| schema.columns.iter().position(|c| c.name == column);
     let readings: Vec<(&str, &str)> = match measurement {
         Some(measurement) => vec![(measurement, name)],
@@ -38,19 +54,13 @@ pub fn field<'a>(schemas: &'a Schemas, measurement: Option<&str>, name: &str) ->
         .iter()
         .filter_map(|&(schema, column)| Some((schema, place(schema, column)?)))
         .collect();
-    match (&found[..], known.last()) {
-        ([found], _) => settable(*found),
-        ([], None) => {
+    match (found.is_empty(), known.last()) {
+        (false, _) => Ok(found),
+        (true, None) => {
             let typed = readings.last().map_or(name, |(measurement, _)| measurement);
             Err(no_measurement(typed, schemas.keys()))
         }
-        ([], Some((schema, column))) => Err(no_column(schema, column)),
-        (several, _) => {
-            let of = |(schema, _): &Found<'_>| escaped(&schema.measurement);
-            let measurements: Vec<String> = several.iter().map(of).collect();
-            let cause = format!("is a column of {}", measurements.join(" and of "));
-            Err(Error::usage(escaped(name), cause).hint("say which: --measurement NAME, and the column's name alone"))
-        }
+        (true, Some((schema, column))) => Err(no_column(schema, column)),
     }
 }
 

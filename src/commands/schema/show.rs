@@ -11,7 +11,7 @@ use super::chosen;
 use crate::console::Console;
 use crate::encode::ParquetFooter;
 use crate::error::{Error, Result};
-use crate::report::{counted, escaped, fit, grouped, table};
+use crate::report::{counted, escaped, grouped, table_within, terminal_columns};
 use crate::store::Archive;
 use crate::store::record::DayEntry;
 use crate::table::schema::{Column, ColumnKind, ColumnOrigin, MeasurementSchema};
@@ -60,7 +60,7 @@ pub(super) fn show(console: Console, folder: &Path, wanted: Option<&str>) -> Res
     if console.json {
         console.print_json(&report);
     } else {
-        let width = console.columns();
+        let width = terminal_columns();
         let texts: Vec<String> = report.measurements.iter().map(|report| text(report, width)).collect();
         console.print(texts.join("\n"));
     }
@@ -159,7 +159,7 @@ fn text(report: &MeasurementReport, width: Option<usize>) -> String {
         })
         .collect();
     let header = ["column", "kind", "type", "origin", "unit", "days", "rows"];
-    let rows = fit(&header, rows, &[0], width);
-    text += &table(&header, &[false, false, false, false, false, true, true], &rows);
+    let right = [false, false, false, false, false, true, true];
+    text += &table_within(width, &header, &right, &rows);
     text
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::store::disk::{Disk, DiskFile, Metadata};
 use crate::store::tests::sim::{Left, SimDisk};
@@ -187,5 +188,9 @@ impl Disk for MirrorDisk {
 
     fn open_lock(&self, path: &Path) -> io::Result<File> {
         self.sim.open_lock(path)
+    }
+
+    fn now(&self) -> SystemTime {
+        self.sim.now()
     }
 }

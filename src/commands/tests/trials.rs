@@ -109,7 +109,10 @@ impl Place {
     fn files(&self, disk: &MirrorDisk) -> Files {
         let archive = format!("{}/", self.archive().display());
         let relative = |(path, data): (String, Vec<u8>)| Some((path.strip_prefix(&archive)?.to_owned(), data));
-        disk.sim().files().into_iter().filter_map(relative).collect()
+        let mut files: Files = disk.sim().files().into_iter().filter_map(relative).collect();
+        // When there was a run is another matter, and no truth of the archive.
+        files.remove("_diurnal/last-run.json");
+        files
     }
 
     /// What is there but for the ledger, the settings and the staging folder: what the commits made.

@@ -31,6 +31,8 @@ pub struct Slot {
     pub queue: usize,
     /// How far it was read.
     pub track: Track,
+    /// The last stable offset when the source was opened.
+    pub stable_end: i64,
     /// The last message read, kept where the topic has no id.
     pub last: Option<LastMessage>,
     /// Whether to keep the last message.
@@ -43,12 +45,20 @@ pub struct Slot {
 
 impl Slot {
     /// A partition that no queue is decided for yet.
-    pub fn new(topic: usize, partition: i32, track: Track, last: Option<LastMessage>, keep_last: bool) -> Self {
+    pub fn new(
+        topic: usize,
+        partition: i32,
+        track: Track,
+        stable_end: i64,
+        last: Option<LastMessage>,
+        keep_last: bool,
+    ) -> Self {
         Self {
             topic,
             partition,
             queue: 0,
             track,
+            stable_end,
             last,
             keep_last,
             silent: None,

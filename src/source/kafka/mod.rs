@@ -11,6 +11,7 @@ mod drain;
 mod facts;
 mod group;
 mod identity;
+mod look;
 mod open;
 mod plan;
 pub mod properties;
@@ -36,6 +37,7 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+pub use look::{Bounds, Look, Seen, Standing, TopicFilter, look};
 pub use replay::Replay;
 pub use round::{Message, Notice, PartitionRange, Round, RoundLimit, Severity, Sink};
 pub use settings::{KafkaSettings, StartAt};
@@ -290,6 +292,8 @@ impl KafkaSource {
                     lost: span.lost_count(),
                     lost_ranges: span.lost,
                     last: slot.last.clone(),
+                    end: slot.stable_end,
+                    done: slot.track.is_done(),
                 }
             })
             .collect()

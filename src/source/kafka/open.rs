@@ -62,7 +62,7 @@ pub fn open(settings: &KafkaSettings, known: &[SourceRange], stop: &StopFlag) ->
 }
 
 /// The topics that the patterns select.
-fn topic_names(
+pub(super) fn topic_names(
     patterns: &[Pattern],
     cluster: &Cluster,
     known: &[SourceRange],
@@ -240,6 +240,7 @@ fn decide(
             candidate.topic,
             candidate.partition,
             track,
+            facts.stable_end.max(facts.low),
             last.filter(|_| keep_last),
             keep_last,
         );

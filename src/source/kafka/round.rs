@@ -104,6 +104,10 @@ pub struct PartitionRange {
     pub lost_ranges: Vec<Range<i64>>,
     /// The last message up to `next`, where the topic has no id.
     pub last: Option<LastMessage>,
+    /// The last stable offset when the source was opened, also where the run is to stop before it.
+    pub end: i64,
+    /// Whether all was read that the run is to read of it.
+    pub done: bool,
 }
 
 /// What a round brought.

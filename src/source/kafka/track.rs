@@ -99,6 +99,11 @@ impl Track {
         self.state == State::Open
     }
 
+    /// Whether it was read up to its frozen end.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
     /// A message came out of the queue.
     pub fn message(&mut self, offset: i64) -> Step {
         if !self.is_open() || offset < self.next {

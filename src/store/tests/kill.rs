@@ -27,6 +27,8 @@ fn run(dir: &Path, environment: &[(&str, &str)]) -> bool {
         .env(CHILD, dir)
         // So small that the second commit begins another segment of the ledger.
         .env("DIURNAL_SEGMENT_BYTES", "1")
+        // Records have the time: those of two runs are to be the same.
+        .env("DIURNAL_CLOCK", "1592611200")
         .envs(environment.iter().copied())
         .output()
         .unwrap();

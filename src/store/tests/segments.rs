@@ -309,6 +309,38 @@ fn a_segment_that_somebody_else_wrote_meanwhile_is_not_replaced() {
 }
 
 #[test]
+fn a_segment_may_begin_without_the_time_of_the_last_commit_but_with_nothing_else_left_out() {
+    let disk = SimDisk::new();
+    let store = Store::open_on(Arc::new(disk.clone()), Path::new(DIR), &no_flags()).unwrap();
+    commit_next(&store).unwrap();
+    drop(store);
+    let archive = read(&disk).unwrap();
+    let state = archive.state();
+    assert!(state.at.is_some());
+    let begin = |state: &State| {
+        let (line, _) = archive.end.next_segment(state).unwrap();
+        disk.put(&segment(2), &line);
+        found(&disk)
+    };
+    let timeless = State {
+        at: None,
+        ..state.clone()
+    };
+    assert_eq!(begin(&timeless), [""; 0]);
+    let early = State {
+        at: Some("1970-01-01T00:00:00Z".into()),
+        ..state.clone()
+    };
+    assert_eq!(begin(&early).len(), 1);
+    let empty = State {
+        totals: Default::default(),
+        ..timeless
+    };
+    let findings = begin(&empty);
+    assert!(findings[0].contains("it is another state"), "{findings:?}");
+}
+
+#[test]
 fn a_state_is_written_and_read_back_as_it_is() {
     use crate::store::record::{Commit, RejectKind, Retried, Snapshot};
     let mut state = State::default();
@@ -326,6 +358,7 @@ fn a_state_is_written_and_read_back_as_it_is() {
     }
     state.apply(Commit {
         id: COMMITS,
+        at: Some("2020-06-20T00:00:00Z".into()),
         retried: vec![Retried {
             path: "_diurnal/rejects/000001.jsonl".into(),
             lines: vec![(1, 3), (7, 7)],

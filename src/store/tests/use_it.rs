@@ -63,6 +63,33 @@ fn what_was_committed_is_there_in_the_next_run() {
 }
 
 #[test]
+fn a_record_has_the_time_of_its_commit() {
+    let disk = SimDisk::new();
+    let store = Store::open_on(Arc::new(disk), Path::new("/data/archive"), &no_flags()).unwrap();
+    assert_eq!(store.state().at, None);
+    commit_next(&store).unwrap();
+    assert_eq!(store.state().at.as_deref(), Some("2020-06-20T00:00:00Z"));
+
+    let folder = folder();
+    let before = chrono::Utc::now();
+    let store = Store::open(folder.path(), &no_flags()).unwrap();
+    commit_next(&store).unwrap();
+    let archive = Archive::read(folder.path()).unwrap();
+    let mut times = Vec::new();
+    archive
+        .each_commit(|commit| {
+            times.extend(commit.at);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(times, Vec::from_iter(archive.state().at.clone()));
+    let time = chrono::DateTime::parse_from_rfc3339(&times[0]).unwrap();
+    assert!(times[0].ends_with('Z') && times[0].len() == "2020-06-20T00:00:00Z".len());
+    // Whole seconds, so it may be a little before.
+    assert!((before - chrono::TimeDelta::seconds(1)..=chrono::Utc::now()).contains(&time.to_utc()));
+}
+
+#[test]
 fn an_idle_run_changes_no_byte() {
     let folder = folder();
     run_script(|| Store::open(folder.path(), &no_flags()), &mut 0).unwrap();

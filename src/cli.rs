@@ -68,9 +68,9 @@ pub enum Command {
     /// Read what Kafka topics hold beyond the archive, once or on a schedule, and archive it
     #[command(after_help = "Examples:\n  \
         diurnal archive --brokers localhost:9092 --topic my-computer-metric\n  \
-        diurnal archive --brokers kafka:9093 --topic '^telegraf-' -F client.properties -q\n  \
-        diurnal archive --brokers localhost:9092 --topic my-computer-metric --follow --every 15m\n  \
-        diurnal archive --brokers mirror:9092 --topic my-computer-metric --replay -7d..")]
+        diurnal archive --brokers kafka:9093 --topic '^telegraf-' -F my.properties -q\n  \
+        diurnal archive --brokers localhost:9092 --topic telegraf --follow --every 15m\n  \
+        diurnal archive --brokers mirror:9092 --topic telegraf --replay -7d..")]
     Archive(Box<ArchiveArgs>),
     /// Archive line-protocol files (plain, .gz, .zst) or standard input
     #[command(after_help = "Examples:\n  \
@@ -124,7 +124,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
         diurnal report\n  \
         diurnal report --from -7d -o /var/www/html/metrics.html -q\n  \
-        diurnal report --from 2026-11-01 --until 2026-12-01 --field disk.used_percent --field net.bytes_recv\n\n\
+        diurnal report --from 2026-11-01 --until 2026-12-01 --field disk.used_percent\n\n\
         The archive is only read, without a lock: runs may go on meanwhile. The same archive and flags make the same page.")]
     Report(ReportArgs),
     /// Try it without Kafka: embedded broker, simulated agents, a real archive run into diurnal-demo/archive

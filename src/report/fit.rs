@@ -152,9 +152,9 @@ mod tests {
         let fitted = table(&header, &[false, true], &fit(&header, rows(&long), &[0], Some(40)));
         assert!(fitted.lines().all(|line| line.chars().count() <= 40), "{fitted}");
         let expected = [
-            "  partition                   messages",
-            "  cpu                               12",
-            "  telegraf-teleg…legraf-[17]  1,234,567",
+            "  partition                     messages",
+            "  cpu                                 12",
+            "  telegraf-tele…telegraf-[17]  1,234,567",
         ];
         assert_eq!(fitted.lines().collect::<Vec<_>>(), expected);
     }

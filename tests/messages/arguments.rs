@@ -81,6 +81,8 @@ fn values_of_flags_that_make_no_sense() {
         "rejects --limit all",
         "demo --hosts 0",
         "demo --seed x",
+        "status --max-age long",
+        "status --brokers localhost:1 --max-lag many",
     ] {
         seen.run(typed);
     }
@@ -106,6 +108,8 @@ fn names_that_an_archive_does_not_have() {
         "schema set cpu.usage_idle int",
         "schema show cpuu",
         "schema export nothing",
+        "report --field cpu.usage_idel",
+        "report --field weather.wind",
         "import lines.lp --timezone Europe/Berlin",
         "import lines.lp --time-unit us",
     ] {

@@ -23,11 +23,12 @@ const FILTERS: &[(&str, &str)] = &[
     (r"process \d+", "process [pid]"),
     (r"\(os error \d+\)", "(os error)"),
     (r"diurnal \d+\.\d+\.\d+( \([^)]*\))?", "diurnal [version]"),
-    // Kafka's record times and those of this moment; all lines of these tests are of 2020 or 2024.
+    // This moment, or shortly before it; the times of all lines are years ago.
     (
-        r"20(2[5-9]|[3-9]\d)-\d\d-\d\d([ T]\d\d:\d\d:\d\d(\.\d+)?(Z| UTC)?)?",
+        r"20(2[5-9]|[3-9]\d)-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(Z| UTC)?",
         "[now]",
     ),
+    (r"\d+ s ago", "[time] ago"),
 ];
 
 /// A snapshot being put together: commands as they were typed, and all that came of them.

@@ -63,6 +63,7 @@ fn looking_at_an_archive() {
     seen.run("schema show");
     seen.run("schema export sensor");
     seen.run("schema export -o schemas");
+    seen.run("report");
     seen.expect("looking_at_an_archive");
 }
 
@@ -73,6 +74,7 @@ fn the_status_of_an_archive() {
     let mut seen = Seen::in_folder(&folder);
     seen.run("import -q lines.lp");
     seen.run("status");
+    seen.run("status --days");
     seen.expect("the_status_of_an_archive");
 }
 

@@ -179,6 +179,17 @@ fn every_help_has_examples_and_each_of_them_is_understood() {
     }
 }
 
+/// clap breaks longer ones, and what was broken can't be copied.
+#[test]
+fn every_example_stands_on_one_line_of_80_columns() {
+    for (words, command) in commands() {
+        for example in examples(&command) {
+            // It is indented by two.
+            assert!(example.chars().count() <= 78, "`{words} --help`: {example}");
+        }
+    }
+}
+
 #[test]
 fn every_option_with_a_value_says_its_default_or_what_happens_without_it() {
     let silent = |option: &Arg| {

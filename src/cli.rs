@@ -51,13 +51,14 @@ pub struct Global {
     /// Say what is being done: assignments, positions, fetch errors, commits, times, librdkafka's own messages
     #[arg(short, long, global = true, env = "DIURNAL_VERBOSE", value_parser = BoolishValueParser::new())]
     pub verbose: bool,
-    /// How messages on standard error are written: lines for people, or one JSON object a line
+    /// How messages on standard error are written: `text`, lines for people, or `json`, one object a line
     #[arg(
         long,
         global = true,
         value_name = "FORMAT",
         env = "DIURNAL_LOG_FORMAT",
-        default_value = "text"
+        default_value = "text",
+        hide_possible_values = true
     )]
     pub log_format: LogFormat,
 }
@@ -549,7 +550,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=48))]
     pub hours: u32,
     /// Seed of the simulation: the same seed sends the same lines
-    #[arg(long, value_name = "N", default_value_t = 20_200_619)]
+    #[arg(long, value_name = "N", default_value_t = 20_200_619, value_parser = whole_number::<u64>)]
     pub seed: u64,
     /// Keep the archive that an earlier demo left, and archive into it, instead of beginning anew: the same lines a second time change
     /// nothing, those of more hours or hosts are merged

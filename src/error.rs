@@ -71,6 +71,7 @@ impl Error {
             }
             std::io::ErrorKind::PermissionDenied => Some("check the owner and the permissions of this path"),
             std::io::ErrorKind::NotFound => Some("there is nothing of this name; check the path"),
+            std::io::ErrorKind::NotADirectory => Some("a part of this path is a file, and no folder"),
             std::io::ErrorKind::ReadOnlyFilesystem => Some("the file system is mounted read-only"),
             _ => None,
         };

@@ -31,7 +31,8 @@ fn every_help_fits_eighty_columns() {
         let mut seen = Seen::in_folder(&folder);
         let typed = format!("{command} --help");
         let ran = seen.run_as(typed.trim_start(), |run| run.env("COLUMNS", COLUMNS.to_string()));
-        let too_long = |line: &&str| line.chars().count() > COLUMNS;
+        // Only what clap itself says of the usage is not broken.
+        let too_long = |line: &&str| line.chars().count() > COLUMNS && !line.starts_with("Usage: ");
         assert_eq!(ran.stdout.lines().find(too_long), None, "diurnal {typed}");
         let name = match *command {
             "" => "help".to_owned(),

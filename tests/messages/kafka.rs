@@ -39,7 +39,7 @@ fn brokers_and_topics_that_are_not_there() {
     let at = at(&broker);
     let folder = Folder::new();
     let mut seen = Seen::in_folder(&folder);
-    seen.run("archive --brokers localhost:1 --topic t --timeout 1s");
+    seen.run("archive --brokers 127.0.0.1:1 --topic t --timeout 1s");
     seen.run("archive --brokers no-such-host.invalid:9092 --topic t --timeout 1s");
     seen.run("archive --brokers = --topic t --timeout 1s");
     seen.run(&format!("archive {at} --topic my-computer-metrics"));

@@ -22,6 +22,8 @@ const FILTERS: &[(&str, &str)] = &[
     (r"mockCluster[0-9a-f]+", "[cluster]"),
     (r"process \d+", "process [pid]"),
     (r"\(os error \d+\)", "(os error)"),
+    (r"bugs.rs, line \d+", "bugs.rs, line [line]"),
+    (r"(Failed to resolve '[^']*'): .*", "$1: [reason]"),
     (r"diurnal \d+\.\d+\.\d+( \([^)]*\))?", "diurnal [version]"),
     // This moment, or shortly before it; the times of all lines are years ago.
     (
@@ -29,6 +31,8 @@ const FILTERS: &[(&str, &str)] = &[
         "[now]",
     ),
     (r"\d+ s ago", "[time] ago"),
+    // How much the embedded broker and its reader take out of order.
+    (r"[\d,]+ of them \(\d+\.\d%\)", "[some] of them"),
 ];
 
 /// A snapshot being put together: commands as they were typed, and all that came of them.

@@ -83,7 +83,8 @@ fn changing_an_archive() {
     let folder = Folder::new();
     folder.write("lines.lp", LINES);
     folder.write("strange.lp", STRANGE);
-    folder.write("more.lp", "sensor,room=c temperature=20.5 1592568000000000000\n");
+    folder.write("more.lp", "cpu,host=web-03 usage_idle=99 1592568000000000000\n");
+    folder.write("clash.lp", "sensor,room=c temperature=20.5 1592568000000000000\n");
     let mut seen = Seen::in_folder(&folder);
     seen.run("import -q lines.lp strange.lp");
     seen.run("schema set sensor.temperature string --dry-run");
@@ -96,6 +97,8 @@ fn changing_an_archive() {
     seen.run("merge other --dry-run");
     seen.run("merge other");
     seen.run("merge copy");
+    seen.run("import --archive clash clash.lp -q");
+    seen.run("merge clash");
     seen.run("prune --csv-older-than 1d --dry-run");
     seen.run("prune --csv-older-than 1d");
     seen.run("prune --csv-older-than 1d");

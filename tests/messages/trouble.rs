@@ -113,6 +113,5 @@ fn a_bug_is_an_error_like_any_other_without_a_backtrace() {
     let with_bug = |run: crate::support::run::Diurnal| run.fail_at("bug").env("RUST_BACKTRACE", "1");
     let ran = seen.run_as("verify", with_bug).expect_code(1);
     assert_eq!(ran.stderr.lines().count(), 2, "{}", ran.stderr);
-    seen.text = seen.text.replace(|c: char| c.is_ascii_digit(), "0");
     seen.expect("a_bug");
 }

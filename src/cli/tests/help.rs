@@ -41,6 +41,7 @@ const NO_UNIT: &[&str] = &[
     "DEST",
     "DIR",
     "FILE",
+    "FORMAT",
     "FORMATS",
     "HOST:PORT",
     "MEASUREMENT",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+use crate::console::LogFormat;
 use crate::format::TimeUnit;
 use crate::lineproto::{FIELDS, Precision, TAGS};
 use crate::table::schema::ColumnType;
@@ -47,9 +48,19 @@ pub struct Global {
     /// Print nothing when all is well: for cron, which mails what is printed
     #[arg(short, long, global = true, env = "DIURNAL_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
-    /// Say what is being done: assignments, positions, commits, librdkafka's own messages
+    /// Say what is being done: assignments, positions, fetch errors, commits, times, librdkafka's own messages
     #[arg(short, long, global = true, env = "DIURNAL_VERBOSE", value_parser = BoolishValueParser::new())]
     pub verbose: bool,
+    /// How messages on standard error are written: `text`, lines for people, or `json`, one object a line
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        env = "DIURNAL_LOG_FORMAT",
+        default_value = "text",
+        hide_possible_values = true
+    )]
+    pub log_format: LogFormat,
 }
 
 /// The commands, in the order of `--help`.
@@ -58,9 +69,9 @@ pub enum Command {
     /// Read what Kafka topics hold beyond the archive, once or on a schedule, and archive it
     #[command(after_help = "Examples:\n  \
         diurnal archive --brokers localhost:9092 --topic my-computer-metric\n  \
-        diurnal archive --brokers kafka:9093 --topic '^telegraf-' -F client.properties -q\n  \
-        diurnal archive --brokers localhost:9092 --topic my-computer-metric --follow --every 15m\n  \
-        diurnal archive --brokers mirror:9092 --topic my-computer-metric --replay -7d..")]
+        diurnal archive --brokers kafka:9093 --topic '^telegraf-' -F my.properties -q\n  \
+        diurnal archive --brokers localhost:9092 --topic telegraf --follow --every 15m\n  \
+        diurnal archive --brokers mirror:9092 --topic telegraf --replay -7d..")]
     Archive(Box<ArchiveArgs>),
     /// Archive line-protocol files (plain, .gz, .zst) or standard input
     #[command(after_help = "Examples:\n  \
@@ -114,7 +125,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
         diurnal report\n  \
         diurnal report --from -7d -o /var/www/html/metrics.html -q\n  \
-        diurnal report --from 2026-11-01 --until 2026-12-01 --field disk.used_percent --field net.bytes_recv\n\n\
+        diurnal report --from 2026-11-01 --until 2026-12-01 --field disk.used_percent\n\n\
         The archive is only read, without a lock: runs may go on meanwhile. The same archive and flags make the same page.")]
     Report(ReportArgs),
     /// Try it without Kafka: embedded broker, simulated agents, a real archive run into diurnal-demo/archive
@@ -168,7 +179,7 @@ pub struct IngestArgs {
     #[arg(long, value_name = "BYTES", env = "DIURNAL_MEMORY")]
     pub memory: Option<String>,
     /// Threads that read and parse, and as many that sort and encode [default: one per processor]
-    #[arg(long, value_name = "N", env = "DIURNAL_THREADS")]
+    #[arg(long, value_name = "N", env = "DIURNAL_THREADS", value_parser = whole_number::<usize>)]
     pub threads: Option<usize>,
     /// Unit of the times in lines
     #[arg(long, value_name = "UNIT", env = "DIURNAL_PRECISION", default_value = "ns")]
@@ -181,6 +192,7 @@ pub struct IngestArgs {
         long,
         value_name = "LINES",
         env = "DIURNAL_COMMIT_EVERY",
+        value_parser = whole_number::<u64>,
         default_value_t = DEFAULT_COMMIT_EVERY
     )]
     pub commit_every: u64,
@@ -261,6 +273,11 @@ fn at_most(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone {
         Ok(number) if (1..=most).contains(&number) => Ok(number),
         _ => Err(format!("it must be a number from 1 to {most}")),
     }
+}
+
+/// A number of things, such as 1000.
+fn whole_number<T: std::str::FromStr>(text: &str) -> Result<T, &'static str> {
+    text.parse().map_err(|_| "it must be a whole number, such as 1000")
 }
 
 /// A format of day files.
@@ -445,7 +462,7 @@ pub struct RejectsArgs {
     #[arg(long, requires = "retry")]
     pub dry_run: bool,
     /// Lines to show, the newest first; all are counted
-    #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "retry")]
+    #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "retry", value_parser = whole_number::<usize>)]
     pub limit: usize,
     /// With --retry.
     #[command(flatten)]
@@ -533,7 +550,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=48))]
     pub hours: u32,
     /// Seed of the simulation: the same seed sends the same lines
-    #[arg(long, value_name = "N", default_value_t = 20_200_619)]
+    #[arg(long, value_name = "N", default_value_t = 20_200_619, value_parser = whole_number::<u64>)]
     pub seed: u64,
     /// Keep the archive that an earlier demo left, and archive into it, instead of beginning anew: the same lines a second time change
     /// nothing, those of more hours or hosts are merged

@@ -1,29 +1,45 @@
 //! Everything that a person sees while diurnal runs. Standard output belongs to `--json` and to tables that were asked for. Whatever is in
 //! names, lines and what brokers say, nothing that drives a terminal gets through here.
 
+mod log;
 mod progress;
 
 use std::io::Write as _;
 
+use serde_json::Value;
+
+pub use self::log::LogFormat;
+use self::log::{Fields, Level, entry, pairs, parts};
 pub use self::progress::{PartitionAhead, Progress, Reading, Work};
 
 use crate::error::Error;
-use crate::report::{RunReport, harmless, run_summary, to_json};
+use crate::report::{RunReport, columns_of, harmless, run_summary, to_json};
 
-/// Hands librdkafka's own lines to standard error; installed with `-v` only.
-struct BrokerLog;
+/// Hands the lines of the `log` crate to standard error, librdkafka's own and ours of what happens inside; installed with `-v` only.
+struct DetailLog(Console);
 
-impl log::Log for BrokerLog {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.target().starts_with("librdkafka")
+impl ::log::Log for DetailLog {
+    fn enabled(&self, metadata: &::log::Metadata<'_>) -> bool {
+        ["librdkafka", "diurnal"]
+            .iter()
+            .any(|ours| metadata.target().starts_with(ours))
     }
 
-    fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            let said = record.args().to_string();
-            let said = harmless(&said);
-            progress::above_the_bar(|| drop(writeln!(std::io::stderr().lock(), "diurnal: librdkafka: {said}")));
+    fn log(&self, record: &::log::Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
         }
+        let mut fields = pairs(record);
+        let said = record.args().to_string();
+        let said = match record.target() {
+            "librdkafka" => {
+                fields.insert("source".to_owned(), "librdkafka".into());
+                format!("librdkafka: {said}")
+            }
+            _ => said,
+        };
+        self.0
+            .say(record.level().into(), format_args!("diurnal: {said}"), &said, &fields);
     }
 
     fn flush(&self) {}
@@ -40,6 +56,8 @@ pub struct Console {
     pub verbose: bool,
     /// Say nothing but warnings and errors: another voice tells what happens.
     pub muted: bool,
+    /// `--log-format`: how messages on standard error are written.
+    pub log_format: LogFormat,
 }
 
 impl Console {
@@ -49,49 +67,68 @@ impl Console {
         quiet: true,
         verbose: false,
         muted: true,
+        log_format: LogFormat::Text,
     };
 
-    /// With `-v`, shows what librdkafka logs as well.
-    pub fn show_broker_log(&self) {
+    /// With `-v`, shows what happens inside as well, librdkafka's log lines among it.
+    pub fn show_details(&self) {
         // It fails only where a program that uses the library has a logger of its own; then that one gets the lines.
-        if self.verbose && log::set_logger(&BrokerLog).is_ok() {
-            log::set_max_level(log::LevelFilter::Debug);
+        if self.verbose && ::log::set_boxed_logger(Box::new(DetailLog(*self))).is_ok() {
+            ::log::set_max_level(::log::LevelFilter::Debug);
         }
     }
 
     /// What shows how far the work has come: on a terminal only, and not where nothing or JSON is to be printed.
     pub fn progress(&self) -> Progress {
-        Progress::new(!self.json && !self.quiet && !self.muted)
+        Progress::new(!self.json && !self.quiet && !self.muted && self.log_format == LogFormat::Text)
     }
 
     /// Something that a person should know, but that does not stop the run.
     pub fn warning(&self, warning: &Error) {
-        self.message("warning", warning);
+        self.message(Level::Warning, "warning", warning);
     }
 
     /// Why the run failed or is incomplete.
     pub fn error(&self, error: &Error) {
-        self.message("error", error);
+        self.message(Level::Error, "error", error);
     }
 
     /// What is being done; with `-v` only.
     pub fn detail(&self, text: impl std::fmt::Display) {
+        self.detail_of(text, []);
+    }
+
+    /// The same, with what a program wants to find in it by name.
+    pub fn detail_of<const N: usize>(&self, text: impl std::fmt::Display, fields: [(&str, Value); N]) {
         if self.verbose {
-            self.line(format_args!("diurnal: {text}"));
+            let fields = fields.map(|(name, value)| (name.to_owned(), value));
+            self.say(
+                Level::Debug,
+                format_args!("diurnal: {text}"),
+                &text,
+                &fields.into_iter().collect(),
+            );
         }
     }
 
     /// Something that is printed unless `-q` was given.
     pub fn note(&self, text: impl std::fmt::Display) {
         if !self.quiet && !self.muted {
-            self.line(format_args!("{text}"));
+            self.say(Level::Info, format_args!("{text}"), &text, &Fields::new());
         }
     }
 
-    /// Something that `-q` does not silence.
+    /// The end of what was asked for, which `-q` does not silence, as it is no good one.
     pub fn always(&self, text: impl std::fmt::Display) {
         if !self.muted {
-            self.line(format_args!("{text}"));
+            self.say(Level::Warning, format_args!("{text}"), &text, &Fields::new());
+        }
+    }
+
+    /// Something that happened, and that `-q` does not silence.
+    pub fn remark(&self, text: impl std::fmt::Display) {
+        if !self.muted {
+            self.say(Level::Warning, format_args!("diurnal: {text}"), &text, &Fields::new());
         }
     }
 
@@ -100,7 +137,17 @@ impl Console {
         if self.json {
             self.print_json(report);
         } else if !self.quiet {
-            self.line(format_args!("{}", run_summary(report).trim_end()));
+            let summary = run_summary(report, columns_of(std::io::stderr()));
+            let mut fields = Fields::new();
+            if self.log_format == LogFormat::Json {
+                fields.insert("report".to_owned(), to_value(report));
+            }
+            self.say(
+                Level::Info,
+                format_args!("{}", summary.trim_end()),
+                &summary.lines().next().unwrap_or_default(),
+                &fields,
+            );
         }
     }
 
@@ -130,16 +177,30 @@ impl Console {
         }
     }
 
-    fn message(&self, kind: &str, error: &Error) {
-        self.line(format_args!("diurnal: {kind}: {error}"));
-        if let Some(hint) = error.advice() {
-            self.line(format_args!("  hint: {hint}"));
-        }
+    fn message(&self, level: Level, kind: &str, error: &Error) {
+        let hint = match error.advice() {
+            Some(hint) => format!("\n  hint: {hint}"),
+            None => String::new(),
+        };
+        self.say(
+            level,
+            format_args!("diurnal: {kind}: {error}{hint}"),
+            error,
+            &parts(error),
+        );
     }
 
-    fn line(&self, text: std::fmt::Arguments<'_>) {
+    /// A message: the text of it for people, or the same for programs.
+    fn say(&self, level: Level, text: std::fmt::Arguments<'_>, message: &dyn std::fmt::Display, fields: &Fields) {
+        let line = match self.log_format {
+            LogFormat::Text => harmless(&text.to_string()).into_owned(),
+            LogFormat::Json => entry(level, &message.to_string(), fields),
+        };
         // Nothing can be said about a standard error that can't be written to, and the archive matters more.
-        let text = text.to_string();
-        progress::above_the_bar(|| drop(writeln!(std::io::stderr().lock(), "{}", harmless(&text))));
+        progress::above_the_bar(|| drop(writeln!(std::io::stderr().lock(), "{line}")));
     }
+}
+
+fn to_value(report: &RunReport) -> Value {
+    serde_json::to_value(report).expect("a report holds strings and numbers only")
 }

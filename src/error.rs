@@ -70,6 +70,8 @@ impl Error {
                 Some("free some space and run again; nothing that was committed is touched")
             }
             std::io::ErrorKind::PermissionDenied => Some("check the owner and the permissions of this path"),
+            std::io::ErrorKind::NotFound => Some("there is nothing of this name; check the path"),
+            std::io::ErrorKind::NotADirectory => Some("a part of this path is a file, and no folder"),
             std::io::ErrorKind::ReadOnlyFilesystem => Some("the file system is mounted read-only"),
             _ => None,
         };
@@ -90,6 +92,16 @@ impl Error {
     /// The exit code's kind.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// What it is about.
+    pub fn object(&self) -> &str {
+        &self.object
+    }
+
+    /// What is wrong with it.
+    pub fn cause(&self) -> &str {
+        &self.cause
     }
 
     /// What to do about it, where that is known.

@@ -97,6 +97,7 @@ pub mod encode;
 pub mod error;
 pub mod format;
 pub mod lineproto;
+mod nearest;
 pub mod order;
 pub mod report;
 pub mod settings;

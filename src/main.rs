@@ -1,9 +1,11 @@
 //! Arguments -> exit code.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use diurnal::cli::Cli;
+use diurnal::commands;
 
 /// Columns grow by the megabyte on every thread; the C library's allocator gives each of these pieces back to the kernel and
 /// takes it again, which cost a fifth of the time that lines took to become columns (`benches/lineproto`). librdkafka's memory comes from
@@ -15,5 +17,11 @@ use diurnal::cli::Cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    ExitCode::from(diurnal::commands::run(Cli::parse()))
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(commands::not_understood(&error)),
+    };
+    // What went wrong was told when it happened. The run is over, whatever state it was in.
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| commands::run(cli)));
+    ExitCode::from(ended.unwrap_or(1))
 }

@@ -103,7 +103,10 @@ impl InputLimits {
         let bytes = parse_size("--max-line", &args.max_line)?;
         let line_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         if !(LEAST_LINE_BYTES..=MOST_LINE_BYTES).contains(&line_bytes) {
-            return Err(Error::usage("--max-line", "must be from 1kB to 1GiB"));
+            return Err(
+                Error::usage("--max-line", format_args!("{} is out of bounds", args.max_line))
+                    .hint("it must be from 1kB to 1GiB, such as 16MiB"),
+            );
         }
         Ok(Self {
             line: Limits {
@@ -124,20 +127,24 @@ impl IngestSettings {
             csv: names.contains(&FormatName::Csv),
         });
         let time_range = match &args.time_range {
-            Some(text) => Some(parse_time_range(text).map_err(|cause| Error::usage("--time-range", cause))?),
+            Some(text) => Some(parse_time_range(text).map_err(|cause| {
+                Error::usage("--time-range", cause)
+                    .hint("write it as 2020-01-01..2030-01-01, 2020-01-01.. or .. for all times")
+            })?),
             None => None,
         };
         if args
             .threads
             .is_some_and(|threads| !(1..=MOST_THREADS).contains(&threads))
         {
-            return Err(Error::usage(
-                "--threads",
-                format_args!("must be from 1 to {MOST_THREADS}"),
-            ));
+            return Err(
+                Error::usage("--threads", format_args!("must be from 1 to {MOST_THREADS}"))
+                    .hint("without it there is one for each processor"),
+            );
         }
         if args.commit_every == 0 {
-            return Err(Error::usage("--commit-every", "must be at least 1"));
+            return Err(Error::usage("--commit-every", "must be at least 1")
+                .hint("it is a number of lines; each commit writes the files of its days anew"));
         }
         let memory = match &args.memory {
             Some(text) => Memory::new(parse_bytes("--memory", text)?),
@@ -307,7 +314,8 @@ fn parse_bytes(flag: &str, text: &str) -> Result<u64> {
         _ => Err(Error::usage(
             flag,
             format_args!("{text} is too little to work with: 16MiB is the least"),
-        )),
+        )
+        .hint("without it diurnal takes a quarter of what the machine has")),
     }
 }
 

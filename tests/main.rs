@@ -21,6 +21,7 @@ mod ledger;
 mod lineproto;
 mod lock;
 mod merge;
+mod messages;
 mod metrics;
 mod pages;
 mod prune;

@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::balance::{check_lines, check_offsets};
 use super::commit_rows::{CommitRows, Commitment};
 use super::day_file::{DayContext, LeafCounts};
+use super::details;
 use super::prune::pruned_days;
 use super::room::warn_of_room;
 use super::small_files::{load_schemas, stage_rejects, stage_schema};
@@ -292,12 +293,8 @@ impl Archiver {
         let sorting = self.progress.wait(format!("sorting {}", counted(lines, "line")));
         let mut settled = Commitment::settle(gathered, &self.space, self.zone)?;
         drop(sorting);
-        self.console.detail(format_args!(
-            "{} lines collected, {} rejected, {} measurements",
-            settled.lines,
-            settled.rejects.len(),
-            settled.rows.schemas().count()
-        ));
+        let sorted = begun.elapsed();
+        details::sorted(self.console, &settled, sorted);
         let (first_time, again): (&[SourceRange], &[SourceRange]) = match self.report.replay {
             true => (&[], &sources),
             false => (&sources, &[]),
@@ -337,14 +334,14 @@ impl Archiver {
                     reject_kinds,
                     merged: Vec::new(),
                 };
-                self.report.phases_s.encode += begun.elapsed().as_secs_f64();
+                let encoding = begun.elapsed();
+                self.report.phases_s.encode += encoding.as_secs_f64();
                 let begun = Instant::now();
                 let committing = self.progress.wait("committing");
                 staging.commit(commit.clone())?;
                 drop(committing);
                 self.report.phases_s.commit += begun.elapsed().as_secs_f64();
-                self.console
-                    .detail(format_args!("commit {}: {} day files", commit.id, commit.days.len()));
+                details::committed(self.console, &commit, encoding - sorted, begun.elapsed());
                 self.report
                     .add_days(days.iter().map(|(entry, counts)| (entry, counts.points, counts.folded)));
                 say_kinds(self.console, &self.store, self.settings.dry_run, &commit.reject_kinds);
@@ -414,13 +411,7 @@ impl Archiver {
             counts.conflicts += day.counts.conflicts;
             self.leaves += day.leaves;
             if let Some(entry) = &day.entry {
-                self.console.detail(format_args!(
-                    "{} {}: {} leaves encoded, {} copied",
-                    escaped(&entry.measurement),
-                    entry.day,
-                    day.leaves.encoded,
-                    day.leaves.copied
-                ));
+                details::encoded(self.console, entry, day.leaves);
             }
         }
         let changed = rows.schemas().filter(|schema| {
@@ -497,13 +488,13 @@ pub(super) fn say_kinds(console: Console, store: &Store, dry_run: bool, kinds: &
             true => "would be kept",
             false => "are kept",
         };
-        console.always(format_args!(
-            "diurnal: new kind of reject: {}{column}; such lines {kept} in {}",
+        console.remark(format_args!(
+            "new kind of reject: {}{column}; such lines {kept} in {}",
             kind.reason,
             store.dir().join(paths::PRIVATE).join("rejects").display()
         ));
     }
     if let Some(more) = kinds.len().checked_sub(SAID_KINDS).filter(|more| *more > 0) {
-        console.always(format_args!("diurnal: and {}", counted(more as u64, "other new kind")));
+        console.remark(format_args!("and {}", counted(more as u64, "other new kind")));
     }
 }

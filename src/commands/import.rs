@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
+use std::time::Instant;
 
 use super::archiver::Archiver;
 use super::ending::{FailedRun, metrics_of, told};
 use crate::cli::ImportArgs;
 use crate::console::{Console, Reading};
 use crate::error::{Error, Result};
-use crate::report::RunReport;
+use crate::report::{RunReport, bytes};
 use crate::settings::IngestSettings;
 use crate::source::files::{Block, Content, Files};
 use crate::source::{Origin, StopFlag};
@@ -36,20 +37,32 @@ fn run_once(console: Console, archive: &Path, args: &ImportArgs) -> Result<RunRe
     let stop = super::stop_on_signals()?;
     let mut files = Files::new(args.files.clone(), settings.limits.line, &stop)?;
     let mut archiver = Archiver::open("import", settings.clone(), console)?;
-    match archive_into(&mut archiver, &mut files, &settings, &stop) {
+    match archive_into(console, &mut archiver, &mut files, &settings, &stop) {
         Ok(()) => Ok(archiver.finish()),
         Err(error) => Err(archiver.fail(error)),
     }
 }
 
-fn archive_into(archiver: &mut Archiver, files: &mut Files, settings: &IngestSettings, stop: &StopFlag) -> Result<()> {
+fn archive_into(
+    console: Console,
+    archiver: &mut Archiver,
+    files: &mut Files,
+    settings: &IngestSettings,
+    stop: &StopFlag,
+) -> Result<()> {
     loop {
+        let began = Instant::now();
         let reading = archiver.progress().files(files.stored_bytes());
         let round = archiver.timed(
             |phases| &mut phases.read,
             |archiver| read_round(files, settings, archiver, &reading, stop),
         );
         drop(reading);
+        let seconds = began.elapsed().as_secs_f64();
+        console.detail_of(
+            format_args!("read {} in {seconds:.2} s", bytes(round.bytes)),
+            [("bytes", round.bytes.into()), ("seconds", seconds.into())],
+        );
         archiver.add_bytes(round.bytes);
         failpoint::reach("before-commit");
         archiver.expect_more(!round.finished);

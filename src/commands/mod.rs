@@ -4,10 +4,12 @@ mod archive;
 mod archiver;
 mod backup;
 mod balance;
+mod bugs;
 mod commit_rows;
 mod completions;
 mod day_file;
 mod demo;
+mod details;
 mod ending;
 mod import;
 mod man;
@@ -22,12 +24,14 @@ mod status;
 mod stored_rejects;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod verify;
 
 pub use archiver::Archiver;
 pub use day_file::LeafCounts;
 pub use merge::Merger;
 pub use schema::TypeChange;
+pub use usage::not_understood;
 
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -49,8 +53,11 @@ pub fn run(cli: Cli) -> u8 {
         quiet: cli.global.quiet,
         verbose: cli.global.verbose,
         muted: false,
+        log_format: cli.global.log_format,
     };
-    console.show_broker_log();
+    console.show_details();
+    bugs::are_told_by(console);
+    bugs::on_demand();
     let given = cli.global.archive.as_deref();
     let archive = given.unwrap_or(Path::new(DEFAULT_ARCHIVE));
     let (name, ended) = match &cli.command {

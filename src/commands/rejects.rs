@@ -13,7 +13,7 @@ use crate::cli::RejectsArgs;
 use crate::console::Console;
 use crate::error::Result;
 use crate::lineproto::Precision;
-use crate::report::{RunReport, counted, escaped, grouped, table};
+use crate::report::{RunReport, counted, cut, escaped, fit, grouped, table, terminal_columns};
 use crate::settings::IngestSettings;
 use crate::source::StopFlag;
 use crate::store::Archive;
@@ -97,7 +97,7 @@ pub(super) fn run(console: Console, archive: &Path, args: &RejectsArgs) -> Resul
     if console.json {
         console.print_json(&report);
     } else {
-        console.print(text(&report));
+        console.print(text(&report, terminal_columns()));
     }
     Ok(0)
 }
@@ -170,7 +170,7 @@ fn line_report(stored: StoredReject) -> LineReport {
     }
 }
 
-fn text(report: &RejectsReport) -> String {
+fn text(report: &RejectsReport, width: Option<usize>) -> String {
     if report.rejects == 0 {
         return format!("{}: no rejects\n", report.archive);
     }
@@ -210,19 +210,21 @@ fn text(report: &RejectsReport) -> String {
         "newest",
         "record time",
     ];
+    let rows = fit(&header, rows, &[1, 2, 5], width);
     text += &table(&header, &[false, false, false, true, true, false, false], &rows);
     for line in &report.lines {
         let shown = line.line.as_deref().or(line.line_base64.as_deref()).unwrap_or_default();
         let shown: String = shown.chars().take(SHOWN_CHARACTERS).collect();
         let detail = line.detail.as_deref().map(|detail| format!(" ({})", escaped(detail)));
-        text += &format!(
-            "{} offset {}: {}{}: {}\n",
+        let line = format!(
+            "{} offset {}: {}{}: {}",
             escaped(&line.origin.source),
             line.origin.offset,
             line.kind.reason,
             detail.unwrap_or_default(),
             escaped(&shown)
         );
+        text += &(cut(&line, width) + "\n");
     }
     text
 }

@@ -2,13 +2,17 @@
 
 use std::borrow::Cow;
 
+use super::fit::{cut, table_within};
 use super::run::RunReport;
 
-/// Days and partitions that a summary lists; the rest is counted.
-const SHOWN_ROWS: usize = 20;
+/// Days that a summary lists; the rest is counted. All of it fits a screen of 24 rows.
+const SHOWN_DAYS: usize = 8;
 
-/// Kinds of rejects that a summary lists.
-const SHOWN_KINDS: usize = 5;
+/// Partitions that it lists.
+const SHOWN_PARTITIONS: usize = 6;
+
+/// Rejects that it lists.
+const FIRST_REJECTS: usize = 3;
 
 /// `1234567` as `1,234,567`.
 pub fn grouped(number: u64) -> String {
@@ -109,8 +113,8 @@ pub fn table(header: &[&str], right: &[bool], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// What a person wants to know at the end of a run; fits a screen.
-pub fn run_summary(report: &RunReport) -> String {
+/// What a person wants to know at the end of a run; fits a screen, one of so many columns if that is known.
+pub fn run_summary(report: &RunReport, width: Option<usize>) -> String {
     let mut text = match report.dry_run {
         true => "dry run, nothing was written; this is what a run would do:\n".to_owned(),
         false => String::new(),
@@ -123,7 +127,7 @@ pub fn run_summary(report: &RunReport) -> String {
         let rows: Vec<Vec<String>> = report
             .days
             .iter()
-            .take(SHOWN_ROWS)
+            .take(SHOWN_DAYS)
             .map(|day| {
                 let counts = [Some(day.rows), day.points, day.folded];
                 [escaped(&day.measurement), day.day.clone()]
@@ -134,14 +138,16 @@ pub fn run_summary(report: &RunReport) -> String {
             .collect();
         let header = ["measurement", "day", "rows", "new points", "folded"];
         let shown = if report.dry_run { 5 } else { 3 };
-        text += &table(&header[..shown], &[false, false, true, true, true], &rows);
-        text += &more(report.days.len(), "days");
+        text += &table_within(width, &header[..shown], &[false, false, true, true, true], &rows);
+        text += &more(report.days.len(), SHOWN_DAYS, "days");
     }
     if !report.partitions.is_empty() {
-        let rows: Vec<Vec<String>> = report
-            .partitions
-            .iter()
-            .take(SHOWN_ROWS)
+        // What was lost is worth a line before anything else.
+        let mut partitions: Vec<_> = report.partitions.iter().collect();
+        partitions.sort_by_key(|range| range.lost == 0);
+        let rows: Vec<Vec<String>> = partitions
+            .into_iter()
+            .take(SHOWN_PARTITIONS)
             .map(|range| {
                 vec![
                     format!("{}[{}]", range.topic, range.partition),
@@ -154,18 +160,18 @@ pub fn run_summary(report: &RunReport) -> String {
             })
             .collect();
         let header = ["partition", "from", "to", "messages", "gaps", "lost"];
-        text += &table(&header, &[false, true, true, true, true, true], &rows);
-        text += &more(report.partitions.len(), "partitions");
+        text += &table_within(width, &header, &[false, true, true, true, true, true], &rows);
+        text += &more(report.partitions.len(), SHOWN_PARTITIONS, "partitions");
     }
-    for reject in report.rejects.iter().take(SHOWN_KINDS) {
+    for reject in report.rejects.iter().take(FIRST_REJECTS) {
         let line = reject
             .line
             .as_deref()
             .or(reject.line_base64.as_deref())
             .unwrap_or_default();
         let shown: String = line.chars().take(100).collect();
-        text += &format!(
-            "rejected: {} offset {}: {}{}: {}\n",
+        let shown = format!(
+            "rejected: {} offset {}: {}{}: {}",
             escaped(&reject.source),
             reject.offset,
             reject.reason,
@@ -176,6 +182,10 @@ pub fn run_summary(report: &RunReport) -> String {
                 .unwrap_or_default(),
             escaped(&shown)
         );
+        text += &(cut(&shown, width) + "\n");
+    }
+    if report.rejected > FIRST_REJECTS as u64 && !report.dry_run {
+        text += "`diurnal rejects` lists them all\n";
     }
     text
 }
@@ -203,8 +213,8 @@ fn totals(report: &RunReport) -> String {
     )
 }
 
-fn more(all: usize, what: &str) -> String {
-    match all.checked_sub(SHOWN_ROWS) {
+fn more(all: usize, shown: usize, what: &str) -> String {
+    match all.checked_sub(shown) {
         Some(rest) if rest > 0 => format!("  ... and {rest} more {what}\n"),
         _ => String::new(),
     }
@@ -289,12 +299,15 @@ mod tests {
   t[0]          0  1010     1,002     8     0
 rejected: t[0] offset 7: empty_value (at byte 9): cpu usage=\\u{7} 1
 ";
-        assert_eq!(run_summary(&report), expected);
+        assert_eq!(run_summary(&report, None), expected);
         assert_eq!(
-            run_summary(&RunReport {
-                elapsed_s: 0.1,
-                ..RunReport::default()
-            }),
+            run_summary(
+                &RunReport {
+                    elapsed_s: 0.1,
+                    ..RunReport::default()
+                },
+                None
+            ),
             "nothing new (0.10 s)\n"
         );
     }
@@ -326,7 +339,7 @@ dry run, nothing was written; this is what a run would do:
   measurement  day          rows  new points  folded
   cpu          2020-06-19  5,000       1,001       2
 ";
-        assert_eq!(run_summary(&report), expected);
+        assert_eq!(run_summary(&report, None), expected);
     }
 
     #[test]

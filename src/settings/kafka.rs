@@ -141,7 +141,8 @@ pub fn follow_every(args: &ArchiveArgs) -> Result<Option<Duration>> {
         every if every < LEAST_EVERY => Err(Error::usage(
             "--every",
             format_args!("{} is too often: {} s is the least", args.every, LEAST_EVERY.as_secs()),
-        )),
+        )
+        .hint("write it as 30s, 15m, 1h or 1d")),
         every => Ok(Some(every)),
     }
 }
@@ -162,7 +163,8 @@ fn parse_replay(text: &str, now: i64) -> Result<Replay> {
     };
     match (replay.from, replay.until) {
         (Some(from), Some(until)) if from >= until => {
-            Err(Error::usage("--replay", format_args!("{text} ends before it begins")))
+            Err(Error::usage("--replay", format_args!("{text} ends before it begins"))
+                .hint("the earlier time stands first, such as -2d..-1d"))
         }
         _ => Ok(replay),
     }

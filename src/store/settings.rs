@@ -7,6 +7,7 @@ use serde::Deserialize;
 pub use super::time_range::{DEFAULT_TIME_RANGE, parse_time_range, show_time_range};
 use crate::error::{Error, Result};
 use crate::format::{FORMAT_VERSION, Formats, TimeRange, TimeUnit};
+use crate::nearest::nearest;
 
 /// Time zone of an archive made without `--timezone`.
 pub const DEFAULT_TIMEZONE: &str = "UTC";
@@ -118,9 +119,7 @@ impl Requested {
 
     fn check(&self) -> Result<()> {
         if let Some(zone) = &self.timezone {
-            check_timezone(zone).map_err(|unknown| {
-                Error::usage("--timezone", unknown.cause).hint(format_args!("did you mean {}?", unknown.nearest))
-            })?;
+            check_timezone(zone).map_err(|cause| Error::usage("--timezone", cause).hint(zone_advice(zone)))?;
         }
         if self.time_range.is_some_and(|range| range.first > range.last) {
             return Err(Error::usage("--time-range", "its end is not behind its beginning"));
@@ -184,7 +183,7 @@ impl ArchiveSettings {
         let stored: Stored = table
             .try_into()
             .map_err(|error: toml::de::Error| damaged(error.message().to_string()))?;
-        check_timezone(&stored.timezone).map_err(|unknown| damaged(unknown.cause))?;
+        check_timezone(&stored.timezone).map_err(damaged)?;
         let time_range = parse_time_range(&stored.time_range).map_err(damaged)?;
         let formats = Formats {
             parquet: stored.formats.contains(&FormatName::Parquet),
@@ -228,49 +227,22 @@ fn format_names(formats: Formats) -> Vec<&'static str> {
         .collect()
 }
 
-struct UnknownTimezone {
-    cause: String,
-    nearest: &'static str,
+fn check_timezone(name: &str) -> Result<(), String> {
+    match name.parse::<chrono_tz::Tz>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("`{name}` is no time zone of the IANA database")),
+    }
 }
 
-fn check_timezone(name: &str) -> Result<(), UnknownTimezone> {
-    if name.parse::<chrono_tz::Tz>().is_ok() {
-        return Ok(());
+/// What to do about a zone that is none: the one that was perhaps meant, by its name or by its city alone.
+fn zone_advice(name: &str) -> String {
+    let zones = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+    let city = |zone: &'static str| zone.rsplit('/').next().unwrap_or(zone);
+    let of_city = || nearest(name, zones().map(city)).and_then(|meant| zones().find(|zone| city(zone) == meant));
+    match nearest(name, zones()).or_else(of_city) {
+        Some(meant) => format!("did you mean {meant}?"),
+        None => "give UTC or a name such as Europe/Berlin; `timedatectl list-timezones` lists them".to_owned(),
     }
-    let wanted = name.to_lowercase();
-    let nearest = chrono_tz::TZ_VARIANTS
-        .iter()
-        .map(|zone| zone.name())
-        .min_by_key(|zone| {
-            let zone = zone.to_lowercase();
-            let city = zone.rsplit('/').next().unwrap_or(&zone);
-            // Of `UTC` and `Etc/UTC`, the short one is meant.
-            (
-                edit_distance(&wanted, &zone).min(edit_distance(&wanted, city)),
-                zone.len(),
-            )
-        })
-        .unwrap_or(DEFAULT_TIMEZONE);
-    Err(UnknownTimezone {
-        cause: format!("`{name}` is no time zone of the IANA database"),
-        nearest,
-    })
-}
-
-/// Levenshtein's distance: characters to insert, remove or change.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -362,6 +334,7 @@ mod tests {
             ("vienna", "Europe/Vienna"),
             ("utc", "UTC"),
             ("America/NewYork", "America/New_York"),
+            ("new-york", "America/New_York"),
         ] {
             let requested = Requested {
                 timezone: Some(typed.into()),
@@ -371,6 +344,11 @@ mod tests {
             assert_eq!(error.kind(), Kind::Usage);
             assert_eq!(error.advice(), Some(format!("did you mean {meant}?").as_str()));
         }
+        assert!(
+            zone_advice("nonsense").contains("Europe/Berlin"),
+            "{}",
+            zone_advice("nonsense")
+        );
     }
 
     #[test]

@@ -41,6 +41,7 @@ const NO_UNIT: &[&str] = &[
     "DEST",
     "DIR",
     "FILE",
+    "FORMAT",
     "FORMATS",
     "HOST:PORT",
     "MEASUREMENT",
@@ -175,6 +176,17 @@ fn every_help_has_examples_and_each_of_them_is_understood() {
             }
             let shown = words == "diurnal" || example.contains(&words);
             assert!(shown, "`{words} --help`: {example:?} is of another command");
+        }
+    }
+}
+
+/// clap breaks longer ones, and what was broken can't be copied.
+#[test]
+fn every_example_stands_on_one_line_of_80_columns() {
+    for (words, command) in commands() {
+        for example in examples(&command) {
+            // It is indented by two.
+            assert!(example.chars().count() <= 78, "`{words} --help`: {example}");
         }
     }
 }

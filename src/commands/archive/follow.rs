@@ -59,7 +59,7 @@ pub fn run(
         let at = next_time(next.saturating_sub(schedule.elapsed()));
         match is_well {
             true => console.detail(format_args!("the next run is at {at}")),
-            false => console.always(format_args!("diurnal: the next try is at {at}")),
+            false => console.remark(format_args!("the next try is at {at}")),
         }
         failpoint::reach(WAITING);
         if alarm.rings_before(|| next.saturating_sub(schedule.elapsed()))? {

@@ -1,12 +1,13 @@
 //! `diurnal archive`: what Kafka holds beyond the archive, once, on a schedule, or what it gave already once more.
 
+mod details;
 mod follow;
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::follow::Schedule;
 use super::archiver::Archiver;
@@ -98,6 +99,7 @@ fn drain_into(
         bytes: settings.memory.rejects(),
     };
     let goes_on = kafka.replay.is_none();
+    let began = Instant::now();
     let connecting = console.progress().wait(format!("connecting to {}", kafka.brokers));
     let opened = archiver.timed(
         |phases| &mut phases.connect,
@@ -112,6 +114,7 @@ fn drain_into(
     for notice in source.notices() {
         archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
     }
+    details::assigned(console, &source, &kafka.brokers, began.elapsed());
     failpoint::reach("kafka-assigned");
     loop {
         if stop.is_set() {
@@ -125,8 +128,15 @@ fn drain_into(
         let sinks = (0..threads)
             .map(|_| TopicSink::new(archiver, threads, source.topics(), &ahead))
             .collect();
+        let began = Instant::now();
         let round = archiver.timed(|phases| &mut phases.read, |_| source.round(sinks, limit, stop))?;
         drop(ahead);
+        details::round(
+            console,
+            count(&round, TopicSink::messages),
+            count(&round, |sink| sink.bytes_read),
+            began.elapsed(),
+        );
         for notice in &round.notices {
             archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
         }
@@ -153,14 +163,15 @@ fn drain_into(
             Some(_) => not_there_again,
             None => no_longer_there,
         };
-        let ranges = commit_round(archiver, source.topics(), round, recreated, lost)?;
+        let ranges = commit_round(console, archiver, source.topics(), round, recreated, lost)?;
         if goes_on {
             say_how_far(archiver, source.topics(), &ranges);
         }
         if goes_on && !settings.dry_run && identities.is_ok() {
             let told = archiver.timed(|phases| &mut phases.commit, |_| source.commit_group_offsets(&ranges));
-            if let Some(notice) = told {
-                archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
+            match told {
+                Some(notice) => archiver.notice(&notice.error, notice.severity == Severity::Incomplete),
+                None => details::told_group(console, &kafka.group, ranges.len()),
             }
         }
         if finished {
@@ -182,6 +193,11 @@ fn say_how_far(archiver: &mut Archiver, topics: &[Arc<TopicIdentity>], ranges: &
         };
         archiver.reached(source, range.end, range.done);
     }
+}
+
+/// A sum over the sinks of a round.
+fn count(round: &Round<TopicSink>, of: impl Fn(&TopicSink) -> u64) -> u64 {
+    round.sinks.iter().map(of).sum()
 }
 
 fn made_again(topic: &TopicIdentity) -> Error {
@@ -222,6 +238,7 @@ fn not_there_again(topic: &TopicIdentity, partition: i32, lost: &Range<i64>) -> 
 
 /// Commits what a round read of all topics but those that were made again meanwhile; gives the ranges committed.
 fn commit_round(
+    console: Console,
     archiver: &mut Archiver,
     topics: &[Arc<TopicIdentity>],
     round: Round<TopicSink>,
@@ -251,6 +268,8 @@ fn commit_round(
         .into_iter()
         .filter(|range| !recreated.contains(&range.topic))
         .collect();
+    let messages = |range: &PartitionRange| messages.get(&(range.topic, range.partition)).copied().unwrap_or(0);
+    details::read(console, topics, &ranges, messages);
     for range in &ranges {
         for lost in &range.lost_ranges {
             archiver.notice(&lost_notice(&topics[range.topic], range.partition, lost), false);
@@ -265,7 +284,7 @@ fn commit_round(
             partition: range.partition,
             first: range.first,
             next: range.next,
-            messages: messages.get(&(range.topic, range.partition)).copied().unwrap_or(0),
+            messages: messages(range),
             gaps: range.gaps,
             lost: range.lost,
             again: range.again,
@@ -329,6 +348,11 @@ impl TopicSink {
 }
 
 impl TopicSink {
+    /// Messages that it was given.
+    fn messages(&self) -> u64 {
+        self.messages.iter().flatten().sum()
+    }
+
     fn count(&mut self, message: &Message<'_>) {
         let counts = &mut self.messages[message.topic];
         let partition = usize::try_from(message.partition).expect("partitions are numbered from 0");

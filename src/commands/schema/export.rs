@@ -53,7 +53,7 @@ pub(super) fn export(console: Console, folder: &Path, wanted: Option<&str>, outp
     if let Some(output) = output {
         write_files(folder, output, &mut exported)?;
         console.note(format_args!(
-            "{} written to {}; after changes, --schemas {1} gives them to a new archive",
+            "{0} written to {1}; after changes, --schemas {1} gives them to a new archive",
             counted(exported.len() as u64, "schema file"),
             output.display()
         ));

@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::nearest::nearest;
 use crate::report::escaped;
 use crate::table::schema::{ColumnKind, MeasurementSchema};
-use crate::table::schema_file::folded;
-
-/// How alike (Jaro and Winkler, 0 to 1) a name has to be to be offered in place of one that is not there.
-const ALIKE: f64 = 0.8;
 
 /// The schemas of an archive, by measurement.
 type Schemas = BTreeMap<String, Arc<MeasurementSchema>>;
@@ -76,7 +73,8 @@ fn settable(found: Found<'_>) -> Result<Found<'_>> {
         ColumnKind::Tag => Err(Error::usage(
             escaped(&format!("{}.{}", schema.measurement, column.name)),
             "is a tag, and tags are strings: only a field has a type",
-        )),
+        )
+        .hint(format_args!("the fields are {}", field_names(schema)))),
     }
 }
 
@@ -106,7 +104,7 @@ fn no_column(schema: &MeasurementSchema, typed: &str) -> Error {
         "time" => "is the time of the points, and no field",
         _ => "is no column of this archive",
     };
-    let mut fields = schema.columns.iter().filter(|column| column.kind == ColumnKind::Field);
+    let fields = schema.columns.iter().filter(|column| column.kind == ColumnKind::Field);
     let by_key = fields.clone().find(|column| column.key == typed);
     let error = Error::usage(object, cause);
     if let Some(column) = by_key {
@@ -115,19 +113,12 @@ fn no_column(schema: &MeasurementSchema, typed: &str) -> Error {
     }
     match nearest(typed, fields.clone().map(|column| column.name.as_str())) {
         Some(name) if typed != "time" => error.hint(format_args!("did you mean {}?", escaped(name))),
-        _ => {
-            let names: Vec<String> = fields.by_ref().map(|column| escaped(&column.name)).collect();
-            error.hint(format_args!("the fields are {}", names.join(", ")))
-        }
+        _ => error.hint(format_args!("the fields are {}", field_names(schema))),
     }
 }
 
-/// The name that is most like what was typed, if one is alike.
-fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let typed = folded(typed);
-    names
-        .map(|name| (strsim::jaro_winkler(&typed, &folded(name)), name))
-        .filter(|(alike, _)| *alike >= ALIKE)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
+fn field_names(schema: &MeasurementSchema) -> String {
+    let fields = schema.columns.iter().filter(|column| column.kind == ColumnKind::Field);
+    let names: Vec<String> = fields.map(|column| escaped(&column.name)).collect();
+    names.join(", ")
 }

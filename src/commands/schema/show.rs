@@ -11,7 +11,7 @@ use super::chosen;
 use crate::console::Console;
 use crate::encode::ParquetFooter;
 use crate::error::{Error, Result};
-use crate::report::{counted, escaped, grouped, table};
+use crate::report::{counted, escaped, grouped, table_within, terminal_columns};
 use crate::store::Archive;
 use crate::store::record::DayEntry;
 use crate::table::schema::{Column, ColumnKind, ColumnOrigin, MeasurementSchema};
@@ -60,7 +60,9 @@ pub(super) fn show(console: Console, folder: &Path, wanted: Option<&str>) -> Res
     if console.json {
         console.print_json(&report);
     } else {
-        console.print(report.measurements.iter().map(text).collect::<Vec<_>>().join("\n"));
+        let width = terminal_columns();
+        let texts: Vec<String> = report.measurements.iter().map(|report| text(report, width)).collect();
+        console.print(texts.join("\n"));
     }
     Ok(0)
 }
@@ -116,7 +118,7 @@ fn column_report(column: &Column, in_days: Option<&[u64]>) -> ColumnReport {
     }
 }
 
-fn text(report: &MeasurementReport) -> String {
+fn text(report: &MeasurementReport, width: Option<usize>) -> String {
     let about = report
         .description
         .as_deref()
@@ -157,6 +159,7 @@ fn text(report: &MeasurementReport) -> String {
         })
         .collect();
     let header = ["column", "kind", "type", "origin", "unit", "days", "rows"];
-    text += &table(&header, &[false, false, false, false, false, true, true], &rows);
+    let right = [false, false, false, false, false, true, true];
+    text += &table_within(width, &header, &right, &rows);
     text
 }

@@ -34,7 +34,15 @@ impl Heard {
                 return;
             }
         }
-        self.error = Some(text.to_owned());
+        self.error = Some(plain(text).to_owned());
+    }
+}
+
+/// An error without what only says how librdkafka came to it: `(after 3ms in state CONNECT, 1 identical error(s) suppressed)`.
+fn plain(text: &str) -> &str {
+    match text.rsplit_once(" (after ") {
+        Some((plain, rest)) if rest.contains("ms in state ") && rest.ends_with(')') => plain,
+        _ => text,
     }
 }
 
@@ -120,6 +128,19 @@ mod tests {
         error(RDKafkaErrorCode::AllBrokersDown, "1/1 brokers are down");
         assert_eq!(context.last_error().as_deref(), Some("connection refused"));
         assert_eq!(context.refusal(), None);
+    }
+
+    #[test]
+    fn how_librdkafka_came_to_an_error_is_left_out() {
+        let refused = "b:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused";
+        for how in [
+            "(after 0ms in state CONNECT, 1 identical error(s) suppressed)",
+            "(after 3ms in state APIVERSION_QUERY)",
+        ] {
+            assert_eq!(plain(&format!("{refused} {how}")), refused);
+        }
+        let other = "the log was cut (after offset 7)";
+        assert_eq!(plain(other), other);
     }
 
     #[test]

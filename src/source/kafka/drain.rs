@@ -17,6 +17,8 @@ use crate::store::record::LastMessage;
 
 /// How long a batch call waits for messages. It waits the whole time unless its batch is full, so this is short.
 const BATCH_WAIT: Duration = Duration::from_millis(15);
+/// How often it is told where the partitions are, while they are read.
+const POSITION_RHYTHM: Duration = Duration::from_secs(10);
 /// How often the forwarding of a partition is renewed that was started anew and is still silent.
 const FORWARD_RHYTHM: Duration = Duration::from_millis(100);
 
@@ -87,6 +89,8 @@ pub struct Worker<'a, S> {
     closed: Vec<usize>,
     sink: S,
     notices: Vec<Notice>,
+    /// When it was told last where the partitions are.
+    told: Instant,
 }
 
 impl<'a, S: Sink> Worker<'a, S> {
@@ -107,6 +111,7 @@ impl<'a, S: Sink> Worker<'a, S> {
             closed: Vec::new(),
             sink,
             notices: Vec::new(),
+            told: Instant::now(),
         }
     }
 
@@ -119,6 +124,9 @@ impl<'a, S: Sink> Worker<'a, S> {
             self.batch(queue);
             self.look_after(queue);
             self.release_closed();
+            if self.told.elapsed() >= POSITION_RHYTHM {
+                self.tell_positions();
+            }
         }
         (self.sink, self.notices)
     }
@@ -377,10 +385,23 @@ impl<'a, S: Sink> Worker<'a, S> {
         }
     }
 
+    /// Keeps an error that librdkafka deals with itself: it is the reason if nothing comes any more.
     fn note(&self, entry: &Entry<'_>) {
-        if entry.error().is_some() {
+        if let Some(code) = entry.error() {
             let text = String::from_utf8_lossy(entry.payload()).into_owned();
+            let (topic, partition) = (entry.topic(), entry.partition());
+            log::warn!(topic, partition, code; "fetching {topic}[{partition}]: {text}");
             self.shared.client.note_error(text);
+        }
+    }
+
+    fn tell_positions(&mut self) {
+        self.told = Instant::now();
+        for slot in self.slots.iter().filter(|slot| slot.track.is_open()) {
+            let topic = self.shared.topics[slot.topic].topic.as_str();
+            let (partition, offset, end) = (slot.partition, slot.track.next(), slot.track.end().0);
+            let left = end.abs_diff(offset);
+            log::debug!(topic, partition, offset, end; "at offset {offset} of {topic}[{partition}], {left} left");
         }
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rdkafka::error::KafkaError;
 
-use super::select::nearest;
 use crate::error::{Error, Result};
+use crate::nearest::nearest;
 
 /// Environment variables of this prefix set properties: `DIURNAL_KAFKA_SASL_PASSWORD` is `sasl.password`.
 pub const ENVIRONMENT_PREFIX: &str = "DIURNAL_KAFKA_";
@@ -83,6 +83,9 @@ const COMMON: &[&str] = &[
     "ssl.key.location",
     "ssl.key.password",
 ];
+
+/// Where all of them stand.
+const ALL_PROPERTIES: &str = "CONFIGURATION.md of librdkafka 2.12 has all properties and their values";
 
 /// Whether a property's value must not be shown.
 pub fn is_secret(name: &str) -> bool {
@@ -200,13 +203,13 @@ pub(super) fn property_error(name: &str, error: &KafkaError) -> Error {
             );
             match nearest(name, COMMON.iter().copied()) {
                 Some(meant) => unknown.hint(format_args!("did you mean {meant}?")),
-                None => unknown.hint("see CONFIGURATION.md of librdkafka 2.12 for all of them"),
+                None => unknown.hint(ALL_PROPERTIES),
             }
         }
         KafkaError::ClientConfig(_, text, ..) if !is_secret(name) => {
-            Error::usage(format_args!("Kafka property {name}"), text)
+            Error::usage(format_args!("Kafka property {name}"), text).hint(ALL_PROPERTIES)
         }
-        _ => Error::usage(format_args!("Kafka property {name}"), "librdkafka refuses its value"),
+        _ => Error::usage(format_args!("Kafka property {name}"), "librdkafka refuses its value").hint(ALL_PROPERTIES),
     }
 }
 

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use regex::Regex;
 
 use crate::error::{Error, Result};
-
-/// A name that differs by more than this share of its length is no likely typing error.
-const TYPO_SHARE: usize = 3;
+use crate::nearest::nearest;
 
 /// A topic pattern of the user's, compiled.
 #[derive(Debug)]
@@ -91,32 +89,6 @@ pub fn unknown_topic<'a>(name: &str, existing: impl Iterator<Item = &'a str> + C
     }
 }
 
-/// The candidate that `name` is most likely a misspelling of.
-pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (name.chars().count() / TYPO_SHARE).max(1);
-    candidates
-        .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|&(distance, _)| distance <= allowed)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein distance ignoring case: the number of characters to insert, delete or replace.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.to_lowercase().chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
 /// The regex crate draws the pattern over several lines and says the cause on the last.
 fn last_line(error: &regex::Error) -> String {
     let text = error.to_string();
@@ -174,12 +146,5 @@ mod tests {
         let error = parse_patterns(&["^(".to_owned()]).unwrap_err();
         assert_eq!(error.kind(), crate::error::Kind::Usage);
         assert!(error.to_string().contains("unclosed group"), "{error}");
-    }
-
-    #[test]
-    fn distances_are_those_of_the_textbook() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", "ABC"), 0);
     }
 }

@@ -7,6 +7,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 use super::Replay;
 use super::properties::{is_secret, property_error, refuse_fixed};
+use super::select::parse_patterns;
 use crate::error::{Error, Result};
 
 /// The consumer group that offsets are reported to unless the user names one.
@@ -92,10 +93,11 @@ impl KafkaSettings {
             return Err(Error::usage("--brokers", "is empty").hint("give host:port of a broker"));
         }
         if self.topics.is_empty() {
-            return Err(Error::usage("--topic", "is missing"));
+            return Err(Error::usage("--topic", "is missing").hint("name a topic, or an expression that starts with ^"));
         }
+        parse_patterns(&self.topics)?;
         if self.group.is_empty() {
-            return Err(Error::usage("--group", "is empty"));
+            return Err(Error::usage("--group", "is empty").hint("leave it out for group diurnal"));
         }
         // Set one by one, so that an error is about the property that the user gave.
         for (name, value) in &self.properties {

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use diurnal::cli::{Cli, Command, Global};
 use diurnal::commands::Archiver;
 use diurnal::console::Console;
+use diurnal::console::LogFormat;
 use diurnal::encode::{CsvDay, ParquetDay};
 use diurnal::format::{Formats, TimeRange, TimeUnit};
 use diurnal::lineproto::{Limits, whole_lines};
@@ -345,6 +346,7 @@ fn verify(archive: &Path) -> u8 {
             json: false,
             quiet: true,
             verbose: false,
+            log_format: LogFormat::Text,
         },
         command: Command::Verify,
     })

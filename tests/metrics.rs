@@ -199,6 +199,8 @@ fn a_file_that_can_not_be_written_is_a_warning_and_no_other_exit_code() {
             .args(["-q", "--metrics-file", file, "-"])
             .stdin("m v=1 1\n")
     };
+    run("archive/m.prom").run().expect_code(2);
+    assert!(!folder.archive().exists(), "nothing was done");
     run("nowhere/m.prom")
         .run()
         .expect_code(3)

@@ -53,7 +53,7 @@ fn failed(mut report: RunReport, error: &Error, elapsed: Duration) -> RunReport 
 /// A name that makes no sense, wrong usage.
 pub fn metrics_of(args: &MetricsArgs, archive: &Path, dry_run: bool) -> Result<Metrics> {
     match &args.metrics_file {
-        Some(path) if super::is_inside(archive, path) => Err(Error::usage(
+        Some(path) if super::is_inside(archive, path) || would_be_inside(archive, path) => Err(Error::usage(
             path.display(),
             "is inside of the archive, where everything is diurnal's own",
         )
@@ -61,6 +61,12 @@ pub fn metrics_of(args: &MetricsArgs, archive: &Path, dry_run: bool) -> Result<M
         Some(path) if !dry_run => Metrics::to(path, archive),
         Some(_) | None => Ok(Metrics::nowhere()),
     }
+}
+
+/// The same of an archive that is not there yet.
+fn would_be_inside(archive: &Path, path: &Path) -> bool {
+    let (archive, path) = (std::path::absolute(archive), std::path::absolute(path));
+    matches!((archive, path), (Ok(archive), Ok(path)) if path.starts_with(&archive))
 }
 
 /// Gives Prometheus the figures of a run that ended, well or not.

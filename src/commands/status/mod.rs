@@ -12,12 +12,15 @@ use self::report::StatusReport;
 use crate::cli::StatusArgs;
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::report::terminal_columns;
+use crate::report::{grouped, terminal_columns};
 use crate::settings::StatusSettings;
 use crate::source::StopFlag;
 use crate::source::kafka::{KafkaSettings, Look, TopicFilter, look};
 use crate::store::Archive;
 use crate::store::record::SourceRange;
+
+/// Errors that are said one by one: what is wrong with the brokers is wrong with every partition.
+const SHOWN_ERRORS: usize = 20;
 
 pub(super) fn run(console: Console, folder: &Path, args: &StatusArgs) -> Result<u8> {
     let settings = StatusSettings::new(args)?;
@@ -54,8 +57,17 @@ pub(super) fn run(console: Console, folder: &Path, args: &StatusArgs) -> Result<
     for warning in report.warnings() {
         console.warning(&warning);
     }
-    for error in problems.iter().chain(&over) {
+    for error in problems.iter().chain(&over).take(SHOWN_ERRORS) {
         console.error(error);
+    }
+    if let Some(more) = (problems.len() + over.len())
+        .checked_sub(SHOWN_ERRORS)
+        .filter(|more| *more > 0)
+    {
+        console.always(format_args!(
+            "diurnal: and {} more; --json has them all",
+            grouped(more as u64)
+        ));
     }
     Ok(report.exit_code)
 }

@@ -109,8 +109,8 @@ fn days(days: &[DayStatus<'_>], columns: Option<usize>) -> String {
                 grouped(day.rows),
                 size(day.parquet_bytes),
                 size(day.csv_bytes),
-                second(&day.first),
-                second(&day.last),
+                minute(&day.first),
+                minute(&day.last),
             ]
         })
         .collect();
@@ -165,6 +165,11 @@ fn partitions(partitions: &[PartitionStatus], asked: bool, columns: Option<usize
         .map(|name| ["archived to", "end", "lag"].contains(name))
         .collect();
     table_within(columns, &header, &right, &rows)
+}
+
+/// `06-19 12:00` of a time whose year the day beside it shows. It is the day in UTC, which the archive's zone may call another one.
+fn minute(time: &str) -> String {
+    time.get(5..16).unwrap_or(time).replace('T', " ")
 }
 
 /// `2020-06-19T12:00:00.123Z` without what is smaller than a second; `--json` has the nanoseconds.

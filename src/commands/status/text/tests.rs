@@ -193,8 +193,8 @@ fn days_are_shown_where_they_are_asked_for() {
     };
     let expected = "\
 archive: 1 day file, 21,600 rows, 1,234 commits, 3 days pruned, time zone UTC
-  measurement  day           rows  .parquet  .csv  first (UTC)          last (UTC)
-  cpu          2020-06-19  21,600  322.9 kB     -  2020-06-19 12:00:00  2020-06-19 23:59:50
+  measurement  day           rows  .parquet  .csv  first (UTC)  last (UTC)
+  cpu          2020-06-19  21,600  322.9 kB     -  06-19 12:00  06-19 23:59
 ";
     assert_eq!(text(&report, true, Some(200)), expected);
 }

@@ -6,6 +6,7 @@ use super::fleet::{
     Point, answer, archive_demo, archive_three_weeks, demo_points, expect_rounded, fleet_points, grouped, mean, number,
     quantile, straight_line, texts,
 };
+use super::query;
 use crate::support::duckdb::DuckDb;
 use crate::support::folder::Folder;
 
@@ -102,16 +103,28 @@ fn the_least_memory_of_each_host_and_its_time_are_found() {
     let Some((duckdb, folder)) = demo() else { return };
     let percent = |point: &Point| (point.fields["available_percent"], point.time);
     let hosts = grouped(&demo_points("mem"), host, percent);
-    let rows = answer(duckdb, &folder, "memory-pressure.sql");
-    assert_eq!(rows.len(), hosts.len());
-    for row in &rows {
-        let samples = &hosts[row["host"].as_str().expect("a host")];
-        let least = samples.iter().map(|(percent, _)| *percent).fold(f64::MAX, f64::min);
-        let low = samples.iter().filter(|(percent, _)| *percent < 10.0).count();
-        expect_rounded(row, 2, &[("least_available_percent", least)]);
-        // Each sample holds for the ten seconds to the next one.
-        expect_rounded(row, 1, &[("minutes_low", low as f64 / 6.0)]);
+    let mut had_low = false;
+    // By default nobody is low in a demo.
+    for low_percent in [10.0, 62.0] {
+        let sql = query("memory-pressure.sql").replace("= 10.0", &format!("= {low_percent:.1}"));
+        let rows = duckdb.query(folder.path(), &sql);
+        assert_eq!(rows.len(), hosts.len());
+        for row in &rows {
+            let samples = &hosts[row["host"].as_str().expect("a host")];
+            let least = samples.iter().map(|(percent, _)| *percent).fold(f64::MAX, f64::min);
+            expect_rounded(row, 2, &[("least_available_percent", least)]);
+            // Each sample holds for the ten seconds to the next one, the last one for a minute.
+            let low = samples.iter().filter(|(percent, _)| *percent < low_percent).count() as f64 * 10.0;
+            let last = if samples[samples.len() - 1].0 < low_percent {
+                50.0
+            } else {
+                0.0
+            };
+            expect_rounded(row, 1, &[("minutes_low", (low + last) / 60.0)]);
+            had_low |= low > 0.0;
+        }
     }
+    assert!(had_low, "nothing was counted");
 }
 
 #[test]
@@ -312,7 +325,7 @@ fn hosts_that_came_and_went_are_told_from_those_that_stayed() {
 #[test]
 fn samples_that_one_host_missed_are_counted_at_its_interval() {
     let Some((duckdb, folder)) = three_weeks() else { return };
-    let sql = super::query("missing-samples.sql").replace("interval_seconds = 10", "interval_seconds = 600");
+    let sql = query("missing-samples.sql").replace("interval_seconds = 10", "interval_seconds = 600");
     let rows = duckdb.query(folder.path(), &sql);
     assert_eq!(texts(&rows, "host"), ["db-01"]);
     assert_eq!(number(&rows[0], "missing_samples"), 3.0);

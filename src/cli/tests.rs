@@ -39,6 +39,7 @@ const FLAGS_OF_OTHERS: &[&str] = &[
     "--shell",
     "--strip-debug",
     "--system",
+    "--test",
     "--unit",
     "--version",
 ];

@@ -372,7 +372,7 @@ pub struct StatusArgs {
     #[arg(long = "topic", value_name = "TOPIC", env = "DIURNAL_TOPIC", value_delimiter = ',')]
     pub topics: Vec<String>,
     /// Offsets of a partition that may wait in Kafka: with more of them the exit code is 1. Without it the lag is shown, whatever it is
-    #[arg(long, value_name = "N", env = "DIURNAL_MAX_LAG", requires = "brokers")]
+    #[arg(long, value_name = "N", env = "DIURNAL_MAX_LAG", requires = "brokers", value_parser = whole_number::<u64>)]
     pub max_lag: Option<u64>,
     /// How long ago a partition may have been read to its end, such as 90m, 2h or 1d: longer, and the exit code is 1. In an archive without
     /// topics it is about the last good run of any kind. Without it ages are shown, whatever they are

@@ -64,10 +64,7 @@ pub(super) fn run(console: Console, folder: &Path, args: &StatusArgs) -> Result<
         .checked_sub(SHOWN_ERRORS)
         .filter(|more| *more > 0)
     {
-        console.always(format_args!(
-            "diurnal: and {} more; --json has them all",
-            grouped(more as u64)
-        ));
+        console.remark(format_args!("and {} more; --json has them all", grouped(more as u64)));
     }
     Ok(report.exit_code)
 }

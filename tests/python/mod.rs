@@ -30,7 +30,7 @@ fn installed() -> Result<PathBuf, String> {
     // Its target folder is this one, where all but the extension itself is compiled already.
     let built = Command::new(bin.join("maturin"))
         .args(["build", "--profile", "dev", "--locked", "--compatibility", "linux", "--compression-method", "stored"])
-        .arg("--interpreter"))
+        .arg("--interpreter")
         .arg(&python)
         .arg("--out")
         .arg(wheels.path())

@@ -77,7 +77,11 @@ pub fn record_batches(lines: &[u8], default_time: Option<i64>, settings: Collect
         offset: at as u64,
     });
     let settled = settle(vec![collector.finish()]);
-    let Tables { tables, rejects, counts } = sorted(settled, time_unit, |rows| vec![0..rows])?;
+    let Tables {
+        tables,
+        rejects,
+        counts,
+    } = sorted(settled, time_unit, |rows| vec![0..rows])?;
     let whole = |(name, mut table): (String, Table)| Some((name, table.batches.pop()?));
     Ok(Batches {
         tables: tables.into_iter().filter_map(whole).collect(),
@@ -144,7 +148,10 @@ fn sorted(settled: Settled, time_unit: TimeUnit, cut: fn(usize) -> Vec<Range<usi
 /// The rows of a run as record batches, one a range.
 fn table_of(run: &SortedRun<'_>, ranges: &[Range<usize>]) -> Result<Table> {
     let parts = run.parts(ranges)?;
-    let batches = parts.par_iter().map(|part| part.record_batch()).collect::<Result<Vec<_>>>()?;
+    let batches = parts
+        .par_iter()
+        .map(|part| part.record_batch())
+        .collect::<Result<Vec<_>>>()?;
     Ok(Table {
         schema: run.schema().arrow(),
         batches,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Union
+from typing import Any, Literal, Protocol, Union
+
+import pyarrow as pa
 
 from . import _native
 from ._read import checked_threads
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class Writable(Protocol):
@@ -71,8 +70,6 @@ def merge_day(
     >>> diurnal.merge_day([evening, morning])["v"].to_pylist()
     [1.0, 2.0]
     """
-    import pyarrow as pa
-
     given = [tables] if _is_table(tables) else list(tables)
     if not given:
         raise ValueError("no table was given")

@@ -5,6 +5,19 @@ from typing import Any, final
 
 import pyarrow as pa
 
+__all__ = [
+    "EngineEncode",
+    "EngineParse",
+    "EngineRoute",
+    "EngineRun",
+    "EngineSplice",
+    "__version__",
+    "encoder_version",
+    "engine_schemas",
+    "merge_day",
+    "read",
+]
+
 __version__: str
 #: Version of everything that decides the bytes of a day file.
 encoder_version: int

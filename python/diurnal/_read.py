@@ -6,15 +6,14 @@ import datetime
 import os
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Union
+from typing import Any, Literal, NamedTuple, Protocol, Union
+
+import pyarrow as pa
 
 from . import _native
 from ._errors import LineProtocolError
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-#: How many rejects an exception carries, and a warning counts by reason from.
+#: How many rejects an exception carries.
 SHOWN_REJECTS = 100
 
 

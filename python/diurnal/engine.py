@@ -32,12 +32,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import pyarrow as pa
 
 from . import _native
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["PARSED", "RESULT", "ROUTED", "Run", "encode", "parse", "route", "splice"]
 

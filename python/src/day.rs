@@ -76,7 +76,9 @@ pub fn merge_day<'py>(
             parquet: parquet.zip(parquet_path.as_deref()).map(|(out, path)| (path, out)),
             csv: csv.zip(csv_path.as_deref()).map(|(out, path)| (path, out)),
         };
-        let merged = pool.install(|| day::merge_day(&tables, &settings, files)).map_err(|error| raised.or(error))?;
+        let merged = pool
+            .install(|| day::merge_day(&tables, &settings, files))
+            .map_err(|error| raised.or(error))?;
         waiting.into_iter().try_for_each(Waiting::publish)?;
         Ok(merged)
     })?;

@@ -18,7 +18,11 @@ type Batch = PyArrowType<RecordBatch>;
 #[pyfunction]
 pub fn engine_schemas(py: Python<'_>) -> PyResult<(Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>)> {
     let schema = |schema: arrow::datatypes::SchemaRef| schema.as_ref().to_pyarrow(py);
-    Ok((schema(engine::parsed_schema())?, schema(engine::routed_schema())?, schema(engine::result_schema())?))
+    Ok((
+        schema(engine::parsed_schema())?,
+        schema(engine::routed_schema())?,
+        schema(engine::result_schema())?,
+    ))
 }
 
 /// A value that one thread at a time uses, and that is gone once it was used up.
@@ -139,7 +143,10 @@ pub struct EngineParse(Held<ParseTask>);
 impl EngineParse {
     #[new]
     fn new(intent: &[u8], task: u32) -> PyResult<Self> {
-        Ok(Self(Held::new("the task", ParseTask::new(intent, task).map_err(Failure::from)?)))
+        Ok(Self(Held::new(
+            "the task",
+            ParseTask::new(intent, task).map_err(Failure::from)?,
+        )))
     }
 
     fn push(&self, py: Python<'_>, batch: Batch) -> PyResult<Option<Batch>> {
@@ -159,7 +166,10 @@ pub struct EngineRoute(Held<RouteTask>);
 impl EngineRoute {
     #[new]
     fn new(plan: &[u8]) -> PyResult<Self> {
-        Ok(Self(Held::new("the task", RouteTask::new(plan).map_err(Failure::from)?)))
+        Ok(Self(Held::new(
+            "the task",
+            RouteTask::new(plan).map_err(Failure::from)?,
+        )))
     }
 
     fn push(&self, py: Python<'_>, batch: Batch) -> PyResult<Option<Batch>> {
@@ -175,7 +185,10 @@ pub struct EngineEncode(Held<EncodeTask>);
 impl EngineEncode {
     #[new]
     fn new(plan: &[u8], attempt: &str) -> PyResult<Self> {
-        Ok(Self(Held::new("the task", EncodeTask::new(plan, attempt).map_err(Failure::from)?)))
+        Ok(Self(Held::new(
+            "the task",
+            EncodeTask::new(plan, attempt).map_err(Failure::from)?,
+        )))
     }
 
     fn push(&self, py: Python<'_>, batch: Batch) -> PyResult<Option<Batch>> {
@@ -195,7 +208,10 @@ pub struct EngineSplice(Held<SpliceTask>);
 impl EngineSplice {
     #[new]
     fn new(plan: &[u8], attempt: &str) -> PyResult<Self> {
-        Ok(Self(Held::new("the task", SpliceTask::new(plan, attempt).map_err(Failure::from)?)))
+        Ok(Self(Held::new(
+            "the task",
+            SpliceTask::new(plan, attempt).map_err(Failure::from)?,
+        )))
     }
 
     fn push(&self, py: Python<'_>, batch: Batch) -> PyResult<Option<Batch>> {

@@ -96,7 +96,12 @@ pub fn read<'py>(
         rejects.append(reject_tuple(py, reject)?)?;
     }
     let counts = &read.counts;
-    (tables, rejects, (counts.lines, counts.points, counts.folded, counts.conflicts)).into_pyobject(py)
+    (
+        tables,
+        rejects,
+        (counts.lines, counts.points, counts.folded, counts.conflicts),
+    )
+        .into_pyobject(py)
 }
 
 enum Taken {
@@ -111,11 +116,16 @@ pub fn declared(folder: Option<&Path>) -> Result<BTreeMap<String, Arc<Measuremen
     if let Some(folder) = folder {
         schemas.extend(schema_file::load_dir(folder)?);
     }
-    Ok(schemas.into_iter().map(|(name, schema)| (name, Arc::new(schema))).collect())
+    Ok(schemas
+        .into_iter()
+        .map(|(name, schema)| (name, Arc::new(schema)))
+        .collect())
 }
 
 pub fn threads_of(asked: Option<usize>) -> usize {
-    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
+    asked
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+        .max(1)
 }
 
 pub fn into_pyarrow(py: Python<'_>, table: Table) -> PyResult<Bound<'_, PyAny>> {
@@ -130,7 +140,9 @@ pub fn precision_of(name: &str) -> PyResult<Precision> {
         "us" => Ok(Precision::Us),
         "ms" => Ok(Precision::Ms),
         "s" => Ok(Precision::S),
-        _ => Err(PyValueError::new_err(format!("precision is 'ns', 'us', 'ms' or 's', not '{name}'"))),
+        _ => Err(PyValueError::new_err(format!(
+            "precision is 'ns', 'us', 'ms' or 's', not '{name}'"
+        ))),
     }
 }
 
@@ -138,7 +150,9 @@ pub fn time_unit_of(name: &str) -> PyResult<TimeUnit> {
     match name {
         "ns" => Ok(TimeUnit::Ns),
         "us" => Ok(TimeUnit::Us),
-        _ => Err(PyValueError::new_err(format!("time_unit is 'ns' or 'us', not '{name}'"))),
+        _ => Err(PyValueError::new_err(format!(
+            "time_unit is 'ns' or 'us', not '{name}'"
+        ))),
     }
 }
 
@@ -152,6 +166,16 @@ fn reject_tuple<'py>(py: Python<'py>, reject: &RejectedLine) -> PyResult<Bound<'
     let length = reject.cut_from.unwrap_or(reject.line.len() as u64);
     let message = reject.reason.to_string();
     let line = PyBytes::new(py, &reject.line);
-    (line, offset, reject.reason.as_str(), message, reject.byte, reject.detail.as_deref(), measurement, column, length)
+    (
+        line,
+        offset,
+        reject.reason.as_str(),
+        message,
+        reject.byte,
+        reject.detail.as_deref(),
+        measurement,
+        column,
+        length,
+    )
         .into_pyobject(py)
 }

@@ -63,7 +63,10 @@ impl PyRead {
                 return Err(pyo3::exceptions::PyBlockingIOError::new_err(none));
             }
             read.extract::<PyBackedBytes>().map_err(|_| {
-                let got = read.get_type().name().map_or_else(|_| String::new(), |name| name.to_string());
+                let got = read
+                    .get_type()
+                    .name()
+                    .map_or_else(|_| String::new(), |name| name.to_string());
                 pyo3::exceptions::PyTypeError::new_err(format!(
                     "read() gave {got}, not bytes; open the file with mode 'rb'"
                 ))
@@ -80,7 +83,9 @@ impl Read for PyRead {
         let (block, at) = match self.block.take() {
             Some(block) => block,
             None => {
-                let block = self.next(BLOCK_BYTES.max(into.len())).map_err(|error| self.raised.keep(error))?;
+                let block = self
+                    .next(BLOCK_BYTES.max(into.len()))
+                    .map_err(|error| self.raised.keep(error))?;
                 (block, 0)
             }
         };
@@ -114,7 +119,10 @@ impl PyWrite {
         Python::attach(|py| {
             let mut at = 0;
             while at < bytes.len() {
-                let took = self.file.bind(py).call_method1("write", (PyBytes::new(py, &bytes[at..]),))?;
+                let took = self
+                    .file
+                    .bind(py)
+                    .call_method1("write", (PyBytes::new(py, &bytes[at..]),))?;
                 // A raw file may take fewer; what says nothing took them all.
                 at += match took.extract::<Option<usize>>()? {
                     Some(0) => return Err(pyo3::exceptions::PyOSError::new_err("write() took no byte")),

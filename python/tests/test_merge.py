@@ -39,12 +39,12 @@ def test_rows_are_folded_and_conflicts_are_kept():
 
 
 def test_frames_of_others_give_the_same_files():
-    expected = files(TABLE)
+    expected, m = files(TABLE), TABLE
     frames = {
         "record batch": TABLE.to_batches()[0],
         "polars": pl.from_arrow(TABLE),
-        "duckdb": duckdb.sql("select * from TABLE"),
-        "pandas": pd.DataFrame({name: column.to_pandas() for name, column in zip(TABLE.column_names, TABLE.columns)}).convert_dtypes(),
+        "duckdb": duckdb.sql("select * from m"),
+        "pandas": TABLE.to_pandas(types_mapper=pd.ArrowDtype),
         "strings": TABLE.cast(pa.schema([field.with_type(pa.large_string()) if field.name == "host" else field for field in TABLE.schema])).replace_schema_metadata(),
         "columns in another order": TABLE.select(["v", "host", "time", "u", "n", "t", "s"]),
         "a column of nulls": TABLE.append_column("nothing", pa.nulls(3)),

@@ -16,15 +16,15 @@ FOLDER = Path(diurnal.__file__).parent
 MODULES = ["diurnal", "diurnal._read", "diurnal._day", "diurnal.engine"]
 
 
-def run(*arguments):
-    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, cwd=FOLDER.parent)
+def run(folder, *arguments):
+    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_stubs_are_those_of_the_modules(tmp_path):
     config = tmp_path / "mypy.ini"
     config.write_text("[mypy]\n[mypy-pyarrow.*]\nignore_missing_imports = True\n")
-    run("mypy.stubtest", "--mypy-config-file", str(config), "--ignore-disjoint-bases", "diurnal")
+    run(tmp_path, "mypy.stubtest", "--mypy-config-file", str(config), "--ignore-disjoint-bases", "diurnal")
 
 
 def test_the_package_and_its_use_pass_a_strict_type_checker(tmp_path):
@@ -47,7 +47,8 @@ def test_the_package_and_its_use_pass_a_strict_type_checker(tmp_path):
     )
     config = tmp_path / "mypy.ini"
     config.write_text("[mypy]\nstrict = True\n[mypy-pyarrow.*]\nignore_missing_imports = True\nfollow_imports = skip\n")
-    run("mypy", "--config-file", str(config), str(use), "-p", "diurnal")
+    run(tmp_path, "mypy", "--config-file", str(config), str(use))
+    run(tmp_path, "mypy", "--config-file", str(config), "-p", "diurnal")
     use.write_text("import diurnal\ndiurnal.read_line_protocol(b'', precision='h')\n")
     done = subprocess.run([sys.executable, "-m", "mypy", "--config-file", str(config), str(use)], capture_output=True, text=True)
     assert "arg-type" in done.stdout, done.stdout + done.stderr

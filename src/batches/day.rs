@@ -14,8 +14,7 @@ use rayon::prelude::*;
 use super::{Table, table_of};
 use crate::calendar::{Day, Zone};
 use crate::encode::{
-    CsvDayWriter, DaySchema, EncodedLeaf, LeafEncoder, LeafRows, ParquetDayWriter, TIME, arrow_type, column_of,
-    kind_of,
+    CsvDayWriter, DaySchema, EncodedLeaf, LeafEncoder, LeafRows, ParquetDayWriter, TIME, arrow_type, column_of, kind_of,
 };
 use crate::error::{Error, Result};
 use crate::format::{Formats, TimeUnit};
@@ -70,7 +69,9 @@ pub fn merge_day(tables: &[Table], settings: &DaySettings, files: DayFiles<'_>) 
     if settings.zone.day_of(last) != day {
         let last = settings.zone.day_of(last);
         let cause = format_args!("has rows of {day} and of {last}, and a file has one day");
-        return Err(Error::new(&settings.measurement, cause).hint("give the rows of one day, and the archive's time zone"));
+        return Err(
+            Error::new(&settings.measurement, cause).hint("give the rows of one day, and the archive's time zone")
+        );
     }
     let leaves: Vec<LeafRows> = tables
         .par_iter()
@@ -82,13 +83,7 @@ pub fn merge_day(tables: &[Table], settings: &DaySettings, files: DayFiles<'_>) 
     write(&columns, &old, day, settings, files)
 }
 
-fn write(
-    columns: &ColumnsOfAll,
-    old: &OldDay,
-    day: Day,
-    settings: &DaySettings,
-    files: DayFiles<'_>,
-) -> Result<Table> {
+fn write(columns: &ColumnsOfAll, old: &OldDay, day: Day, settings: &DaySettings, files: DayFiles<'_>) -> Result<Table> {
     let occurs: Vec<bool> = (0..columns.schema.columns.len())
         .map(|number| match columns.schema.columns[number].kind {
             ColumnKind::Tag => !old.series.values(number).is_empty(),
@@ -137,7 +132,9 @@ struct Writer {
 
 impl Writer {
     fn new(schema: &DaySchema, files: DayFiles<'_>) -> Result<Self> {
-        let parquet = files.parquet.map(|(path, out)| ParquetDayWriter::new(out, path, schema));
+        let parquet = files
+            .parquet
+            .map(|(path, out)| ParquetDayWriter::new(out, path, schema));
         let csv = files.csv.map(|(path, out)| CsvDayWriter::new(out, path, schema));
         Ok(Self {
             parquet: parquet.transpose()?,
@@ -157,7 +154,11 @@ impl Writer {
 
     fn finish(self) -> Result<()> {
         if let Some(writer) = self.parquet {
-            writer.finish()?.out.flush().map_err(|error| Error::new("the Parquet file", error))?;
+            writer
+                .finish()?
+                .out
+                .flush()
+                .map_err(|error| Error::new("the Parquet file", error))?;
         }
         if let Some(writer) = self.csv {
             writer.finish()?;
@@ -221,9 +222,15 @@ impl ColumnsOfAll {
             taken.sort_unstable();
             if let Some(twice) = taken.windows(2).find(|pair| pair[0] == pair[1]) {
                 let column = &schema.columns[twice[0]].name;
-                return Err(Error::new(format_args!("{measurement}.{column}"), "is in a table twice"));
+                return Err(Error::new(
+                    format_args!("{measurement}.{column}"),
+                    "is in a table twice",
+                ));
             }
-            let time = table.schema.index_of(TIME).map_err(|_| Error::new(measurement, "a table has no column `time`"))?;
+            let time = table
+                .schema
+                .index_of(TIME)
+                .map_err(|_| Error::new(measurement, "a table has no column `time`"))?;
             Ok(Places { time, columns })
         });
         Ok(Self {
@@ -262,7 +269,9 @@ impl ColumnsOfAll {
         }
         // With a zone it is an instant all the same.
         match cast(array, &DataType::Timestamp(ArrowTimeUnit::Nanosecond, None)) {
-            Ok(times) if times.null_count() == 0 => Ok(times.as_primitive::<TimestampNanosecondType>().values().to_vec()),
+            Ok(times) if times.null_count() == 0 => {
+                Ok(times.as_primitive::<TimestampNanosecondType>().values().to_vec())
+            }
             _ => fail("has a time that 64 bits of nanoseconds do not hold"),
         }
     }
@@ -285,7 +294,9 @@ impl ColumnsOfAll {
         }
         if let Some(row) = has_field.iter().position(|here| here != Some(true)) {
             let cause = format_args!("the row at {} ns since 1970 has no field", times[row]);
-            return Err(Error::new(&self.schema.measurement, cause).hint("a point has one field at least; drop such rows"));
+            return Err(
+                Error::new(&self.schema.measurement, cause).hint("a point has one field at least; drop such rows")
+            );
         }
         let schema = DaySchema {
             measurement: self.schema.measurement.clone(),
@@ -323,7 +334,9 @@ impl ColumnsOfAll {
 fn describe(table: &Table, known: &MeasurementSchema, settings: &DaySettings) -> Result<Vec<(usize, Column)>> {
     let says_something = |at: usize| {
         let columns = table.batches.iter().map(|batch| batch.column(at));
-        columns.into_iter().any(|column| column.logical_null_count() < column.len())
+        columns
+            .into_iter()
+            .any(|column| column.logical_null_count() < column.len())
     };
     let describe = |(at, field): (usize, &Arc<Field>)| {
         let fail = |cause: &str| {

@@ -86,9 +86,7 @@ pub fn read_tables(
             let files = Files::new(vec![path.to_owned()], limits, &StopFlag::new())?;
             collect_files(settings, files, &path.to_string_lossy(), between)
         }
-        Input::Stream(name, reader) => {
-            collect_files(settings, Files::of_reader(name, reader, limits)?, name, between)
-        }
+        Input::Stream(name, reader) => collect_files(settings, Files::of_reader(name, reader, limits)?, name, between),
     }?;
     let pool = ThreadPoolBuilder::new().num_threads(settings.threads.max(1)).build();
     let pool = pool.map_err(|error| Error::new(format_args!("{} threads", settings.threads), error))?;
@@ -274,7 +272,14 @@ mod tests {
         let mut lines = Vec::new();
         for number in 0..20_000_u32 {
             let host = number % 7;
-            lines.extend(format!("m{},host=h{host} v={number},s=\"two\nlines\" {}\n", number % 3, number / 2).bytes());
+            lines.extend(
+                format!(
+                    "m{},host=h{host} v={number},s=\"two\nlines\" {}\n",
+                    number % 3,
+                    number / 2
+                )
+                .bytes(),
+            );
             if number % 5_000 == 0 {
                 lines.extend(format!("long text=\"{}\" 1\nbad\n", "x".repeat(BLOCK_BYTES + 10)).bytes());
                 lines.extend(format!("much too long {}\n", "\"y".repeat(1 << 20)).bytes());

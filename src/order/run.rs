@@ -213,7 +213,9 @@ impl<'a> SortedRun<'a> {
     /// A string column with more than 2 GiB in this leaf.
     pub fn leaf(&self, rows: Range<usize>) -> Result<LeafRows> {
         let (firsts, taken) = self.points.taken(&self.entries, rows);
-        self.gather(&firsts, &taken, |tag| Values::of(&self.series, tag, firsts.iter().copied()))
+        self.gather(&firsts, &taken, |tag| {
+            Values::of(&self.series, tag, firsts.iter().copied())
+        })
     }
 
     /// Ranges of rows as typed columns, gathered side by side. The dictionary of a tag is the same for all of them, and holds the values

@@ -29,7 +29,16 @@ fn installed() -> Result<PathBuf, String> {
     let wheels = tempfile::tempdir().expect("a temporary folder can be made");
     // Its target folder is this one, where all but the extension itself is compiled already.
     let built = Command::new(bin.join("maturin"))
-        .args(["build", "--profile", "dev", "--locked", "--compatibility", "linux", "--compression-method", "stored"])
+        .args([
+            "build",
+            "--profile",
+            "dev",
+            "--locked",
+            "--compatibility",
+            "linux",
+            "--compression-method",
+            "stored",
+        ])
         .arg("--interpreter")
         .arg(&python)
         .arg("--out")
@@ -64,7 +73,11 @@ fn run(file: &str) {
         .output()
         .expect("the environment's python can be run");
     let said = String::from_utf8_lossy(&done.stdout);
-    assert!(done.status.success(), "{said}\n{}", String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
     assert!(!said.contains("skipped"), "{said}");
     println!("{}", said.lines().last().unwrap_or_default());
 }

@@ -46,7 +46,8 @@ def merge_day(
         tables: one table or several: ``pyarrow.Table`` as :func:`read_line_protocol` gives it or ``pyarrow.parquet.read_table`` reads it from a
             day file, or anything with ``__arrow_c_stream__`` or ``__arrow_c_array__`` (record batches, frames of Polars and pandas, relations
             of DuckDB). It needs a timestamp column ``time``; a float that is NaN is no value of line protocol, a null is.
-        measurement: the measurement's name; by default what the first table's metadata says.
+        measurement: the measurement's name; by default what the first table's metadata says, as :func:`read_line_protocol` and this function
+            give it. pyarrow does not read it from a day file.
         parquet: where the Parquet file goes: a path, which holds the whole new file or what was there before, or a file that is open for
             bytes.
         csv: where the CSV file goes.

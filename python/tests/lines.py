@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 #: As they stand in a line.
 MEASUREMENTS = ["m", "cpu", r"with\ space", r"with\,comma", "größe", "a=b", ".hidden", "%41"]
 TAG_KEYS = ["host", "cpu", "Host", r"k\=1", "time", "é"]
-TAG_VALUES = ["a", "b", "cpu0", r"x\ y", r"x\,y\=z", "\\", "ö", '"q"']
+TAG_VALUES = ["a", "b", "cpu0", r"x\ y", r"x\,y\=z", r"b\c", "ö", '"q"']
 FIELD_KEYS = ["v", "w", "host", "usage_idle", "time", r"f\ 1", "V"]
 
 STRINGS = ['""', '"x"', r'"a \"b\" c\\"', '"two\nlines, and = more"', '"ünïcode"', r'"\n"']

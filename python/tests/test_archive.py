@@ -19,7 +19,7 @@ def day_files(archive, suffix="parquet"):
 
 
 def measurement_of(path) -> str:
-    return pq.read_schema(path).metadata[b"diurnal.measurement"].decode()
+    return pq.read_metadata(path).metadata[b"diurnal.measurement"].decode()
 
 
 def plain(table: pa.Table) -> pa.Table:

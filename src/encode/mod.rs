@@ -46,8 +46,8 @@ pub struct DaySchema {
 }
 
 impl DaySchema {
-    /// The columns as Arrow knows them, `time` first: units and descriptions in their metadata, the measurement's name in that of the whole,
-    /// as a reader of the Parquet file finds them.
+    /// The columns as Arrow knows them, `time` first: units and descriptions in their metadata, as a reader of the Parquet file finds them, and
+    /// the measurement's name in that of the whole; in the file it stands beside the schema.
     pub fn arrow(&self) -> SchemaRef {
         let metadata = [(parquet::MEASUREMENT_KEY.to_owned(), self.measurement.clone())];
         let schema = columns::arrow_schema(self);

@@ -127,10 +127,11 @@ pub fn divide_day(
 
 /// The slices of a part that have about so many rows, those without new ones left out.
 fn slices(part: &Part, old: Option<&RecordedDay<'_>>, new: &NewRows<'_>, unit_rows: usize) -> Vec<UnitSpan> {
+    // Shares of rows, not rounded: those of the parts of a slice are no more than its own, so that splitting comes to an end.
     let rows_in = |time: &Range<i128>| {
         let leaves = old.map_or(&[][..], |old| &old.leaves()[part.leaves.clone()]);
         let there: f64 = leaves.iter().map(|leaf| share_of(leaf, time)).sum();
-        there.ceil() as usize + new.rows_in(time)
+        there + new.rows_to_read(time)
     };
     let mut found = Vec::new();
     let mut waiting = vec![part.slice.clone()];
@@ -138,7 +139,10 @@ fn slices(part: &Part, old: Option<&RecordedDay<'_>>, new: &NewRows<'_>, unit_ro
         if new.rows_in(&slice.time) == 0 {
             continue;
         }
-        match (rows_in(&slice.time) > unit_rows).then(|| slice.parts()).flatten() {
+        match (rows_in(&slice.time) > unit_rows as f64)
+            .then(|| slice.parts())
+            .flatten()
+        {
             Some(parts) => waiting.extend(parts.into_iter().rev()),
             None if slice == part.slice => found.push(UnitSpan::Parts(slice.time)),
             None => found.push(UnitSpan::Slice(slice)),

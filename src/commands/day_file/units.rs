@@ -327,6 +327,9 @@ enum Spliced {
     Of(Slice, Vec<Source>),
 }
 
+/// The number of rows of a slice, and its leaves: the slice that each is of, and where its rows are.
+type Leaves = (usize, Vec<(Slice, Vec<Source>)>);
+
 /// A part of the division that the day's files have now, and all units.
 #[derive(Clone, Copy)]
 struct Splicing<'a> {
@@ -368,8 +371,8 @@ impl Splicing<'_> {
         Ok(leaves.into_iter().map(leaf).collect())
     }
 
-    /// The number of rows of a slice, and its leaves with the slices that they are of.
-    fn slice(self, slice: &Slice) -> Result<(usize, Vec<(Slice, Vec<Source>)>)> {
+    /// What is known of a slice.
+    fn slice(self, slice: &Slice) -> Result<Leaves> {
         let is_it = |unit: &SplicedUnit<'_>| matches!(&unit.unit.span, UnitSpan::Slice(of) if of == slice);
         if let Some(number) = self.units.iter().position(is_it) {
             let leaves = self.units[number].unit.entry.iter().flat_map(|entry| &entry.leaves);

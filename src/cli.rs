@@ -304,6 +304,10 @@ pub struct ArchiveArgs {
         value_delimiter = ','
     )]
     pub topics: Vec<String>,
+    /// Read these partitions of each topic only, such as 0-4,7 or, with all that Kafka adds later, 5-: a part of a topic that is split
+    /// over machines, each with an archive of its own, which `merge` makes one; without it all are read
+    #[arg(long, value_name = "PARTITIONS", env = "DIURNAL_PARTITIONS")]
+    pub partitions: Option<String>,
     /// Where a topic that the archive does not know begins: earliest, latest, a time such as 2020-06-19 (UTC) or an age such as -7d
     #[arg(
         long,
@@ -371,6 +375,9 @@ pub struct StatusArgs {
     /// `^`; may be given several times [default: those that the archive has read]
     #[arg(long = "topic", value_name = "TOPIC", env = "DIURNAL_TOPIC", value_delimiter = ',')]
     pub topics: Vec<String>,
+    /// Show these partitions of each topic only, such as 0-4,7 or 5-: those that `archive --partitions` reads; without it all
+    #[arg(long, value_name = "PARTITIONS", env = "DIURNAL_PARTITIONS")]
+    pub partitions: Option<String>,
     /// Offsets of a partition that may wait in Kafka: with more of them the exit code is 1. Without it the lag is shown, whatever it is
     #[arg(long, value_name = "N", env = "DIURNAL_MAX_LAG", requires = "brokers", value_parser = whole_number::<u64>)]
     pub max_lag: Option<u64>,

@@ -7,7 +7,7 @@ use crate::cli::{ArchiveArgs, ConnectionArgs, StatusArgs};
 use crate::error::{Error, Result};
 use crate::source::kafka::properties::{exposed_secrets, from_environment, parse_property, read_properties};
 use crate::source::kafka::settings::DEFAULT_QUEUE_BYTES;
-use crate::source::kafka::{KafkaSettings, Replay, StartAt};
+use crate::source::kafka::{KafkaSettings, PartitionSet, Replay, StartAt};
 
 /// `--every` at least: what a run costs by itself, without a line to archive, is well below.
 const LEAST_EVERY: Duration = Duration::from_secs(1);
@@ -48,6 +48,7 @@ pub fn kafka_settings(
         from,
         until,
         replay,
+        partitions: partition_set(args.partitions.as_deref())?,
         log: verbose,
         accept_recreated: args.accept_recreated.clone(),
         queue_bytes: DEFAULT_QUEUE_BYTES.min(ingest.memory.queues()),
@@ -92,6 +93,8 @@ impl Connection {
 pub struct StatusSettings {
     /// How to ask Kafka, if it is to be asked. Without `--topic` no topic is in it.
     pub kafka: Option<KafkaSettings>,
+    /// The partitions that are looked at; without it, all.
+    pub partitions: Option<PartitionSet>,
     /// How long ago the last good run may be.
     pub max_age: Option<Duration>,
     /// What the user should be warned about.
@@ -107,6 +110,7 @@ impl StatusSettings {
         let max_age = args.max_age.as_deref().map(|text| parse_duration("--max-age", text));
         let settings = Self {
             max_age: max_age.transpose()?,
+            partitions: partition_set(args.partitions.as_deref())?,
             ..Self::default()
         };
         let Some(brokers) = &args.brokers else {
@@ -127,6 +131,10 @@ impl StatusSettings {
             ..settings
         })
     }
+}
+
+fn partition_set(text: Option<&str>) -> Result<Option<PartitionSet>> {
+    text.map(PartitionSet::parse).transpose()
 }
 
 /// `--every`, where `--follow` is given.

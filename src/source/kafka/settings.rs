@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 pub const DEFAULT_GROUP: &str = "diurnal";
 /// How long nothing may come while work is left, unless the user says so.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// The same for `diurnal status`: somebody waits for the answer, and what the archive itself knows is shown after it.
+pub const DEFAULT_LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of messages that librdkafka may hold for all threads together. Its memory is up to five times that.
 pub const DEFAULT_QUEUE_BYTES: usize = 16 << 20;
 /// What each thread's queue holds at least: less than one fetch would stop the flow.

@@ -148,7 +148,7 @@ fn what_is_left_out_is_neither_read_nor_recorded_and_another_run_may_take_it() {
     let report = part(&folder, &broker, "archive", "3,0-1").report(0);
     assert_eq!(numbers(&report), [0, 1, 3]);
     assert_eq!((&report["lines"], &report["points"]), (&30.into(), &30.into()));
-    let status = diurnal(&folder, "status").arg("--json").report(0);
+    let status = diurnal(&folder, "status").report(0);
     assert_eq!(numbers(&status), [0, 1, 3]);
 
     let said = part(&folder, &broker, "archive", "0-1,3")
@@ -179,11 +179,11 @@ fn the_environment_sets_it_for_a_run_and_for_the_status_that_follows() {
     let ran = status().arg("--json").run().expect_code(1);
     assert_eq!(numbers(&ran.json()), [0, 1, 2, 3]);
     ran.expect_said("t[0]: lag 10 is 10 over --max-lag 0");
-    let well = mine(status()).arg("--json").report(0);
+    let well = mine(status()).report(0);
     assert_eq!(numbers(&well), [2, 3]);
 
     // Without the brokers too, and for the age.
-    let offline = |set: &str| diurnal(&folder, "status").args(["--json", "--max-age", "1h", "--partitions", set]);
+    let offline = |set: &str| diurnal(&folder, "status").args(["--max-age", "1h", "--partitions", set]);
     assert_eq!(numbers(&offline("3").report(0)), [3]);
     offline("0-1")
         .run()
@@ -258,7 +258,9 @@ fn each_run_of_a_schedule_takes_its_part() {
     run.wait_for_json_lines("what came later", |runs| (lines(runs) == 40).then_some(()));
     run.terminate();
     let runs = run.wait().expect_code(0).json_lines();
-    assert!(runs.iter().all(|run| numbers(run) == [0, 2]), "{runs:?}");
+    // One that the signal met while it connected has read of none.
+    let mine = |run: &Value| numbers(run).iter().all(|number| [0, 2].contains(number));
+    assert!(runs.iter().all(mine), "{runs:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::client::{Cluster, PartitionMeta};
 use super::select::Pattern;
 use crate::error::{Error, Result};
 
-/// A set of partition numbers: ranges in ascending order that neither overlap nor touch.
+/// A set of partition numbers: ranges in ascending order that do not overlap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionSet(Vec<Range>);
 
@@ -31,7 +31,17 @@ impl PartitionSet {
         let mut apart: Vec<Range> = Vec::with_capacity(ranges.len());
         for range in ranges {
             match apart.last_mut() {
-                Some(before) if before.reaches(range.first) => before.stretch(range.last),
+                // All that follow begin in it.
+                Some(Range { last: None, .. }) => break,
+                Some(before) if range.last.is_some() && before.reaches(range.first) => before.stretch(range.last),
+                // Numbers below a range without an end stay named ones, which have to be there.
+                Some(before) if range.last.is_none() && before.reaches(range.first) => {
+                    before.last = Some(range.first - 1);
+                    if before.first == range.first {
+                        apart.pop();
+                    }
+                    apart.push(range);
+                }
                 _ => apart.push(range),
             }
         }
@@ -222,7 +232,9 @@ mod tests {
             (" 0 - 4 , 7 ", "0-4,7"),
             ("9-", "9-"),
             ("9-,3,12-14", "3,9-"),
-            ("0-8,9-", "0-"),
+            ("0-8,9-", "0-8,9-"),
+            ("0-8,3-,5-", "0-2,3-"),
+            ("3-5,3-", "3-"),
             ("5-5", "5"),
             ("2147483647,2147483646-", "2147483646-"),
         ] {
@@ -262,6 +274,7 @@ mod tests {
         assert_eq!(missing("0-2,5"), None);
         assert_eq!(missing("9-"), None);
         assert_eq!(missing("0-3").as_deref(), Some("partition 3"));
+        assert_eq!(missing("0-3,4-").as_deref(), Some("partition 3"));
         assert_eq!(missing("0-6").as_deref(), Some("partitions 3-4,6"));
         assert_eq!(missing("0-2147483647").as_deref(), Some("partitions 3-4,6-2147483647"));
     }

@@ -40,8 +40,8 @@ impl Raised {
 
 /// Something with `read(size)`, opened for bytes.
 pub struct PyRead {
-    pub file: Py<PyAny>,
-    pub raised: Raised,
+    file: Py<PyAny>,
+    raised: Raised,
     block: Option<(PyBackedBytes, usize)>,
 }
 

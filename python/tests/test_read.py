@@ -105,6 +105,22 @@ def test_many_lines_on_many_threads_are_those_of_one_thread(tmp_path):
     assert same(diurnal.read_line_protocol(path, threads=4), one)
 
 
+def test_strings_over_several_lines_and_lines_longer_than_blocks_are_cut_alike_in_memory_and_from_files():
+    lines = bytearray()
+    for number in range(20_000):
+        lines += b'm%d,host=h%d v=%d,s="two\nlines, = x" %d\n' % (number % 3, number % 7, number, number // 2)
+        if number == 5_000:
+            lines += b'long text="' + b"x" * ((1 << 18) + 10) + b'" 1\nbad\n# ' + b'z"' * (9 << 20) + b"\ntoo long " + b'"y' * (9 << 20) + b"\n"
+    lines, found = bytes(lines), []
+    for source, threads in ((lines, 1), (lines, 5), (io.BytesIO(lines), 1), (io.BytesIO(lines), 3)):
+        rejects = []
+        found.append((diurnal.read_line_protocol(source, threads=threads, on_error=rejects.append), rejects))
+    (one, rejects), *others = found
+    assert [reject.reason for reject in rejects] == ["no_fields", "line_too_long"]
+    assert {name: table.num_rows for name, table in one.items()} == {"long": 1, "m0": 6667, "m1": 6667, "m2": 6666}
+    assert all(same(tables, one) and told == rejects for tables, told in others)
+
+
 def test_calls_of_several_threads_of_python_do_not_meet():
     lines = text(f"m,host=h{number % 10} v={number} {number}" for number in range(20_000))
     expected, found = diurnal.read_line_protocol(lines), []

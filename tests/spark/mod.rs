@@ -1,0 +1,66 @@
+//! `engines/spark`: a real standalone cluster makes the archive that one machine makes, byte for byte, whatever dies meanwhile.
+
+mod cluster;
+mod faults;
+mod large;
+mod same;
+mod topics;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::support::digest::{assert_no_debris, day_files_and_schemas};
+use crate::support::folder::Folder;
+use crate::support::kafka::Kafka;
+use crate::support::run::{Diurnal, diurnal};
+use crate::support::topic::Topic;
+
+/// So few rows that every day of more than a few lines is encoded by several tasks and spliced.
+const SMALL_UNIT: &str = "500";
+
+/// `diurnal archive` of the topic.
+fn archive(folder: &Folder, kafka: &Kafka, topic: &Topic<'_>) -> Diurnal {
+    diurnal(folder, "archive").args([
+        "--brokers",
+        &kafka.brokers(),
+        "--topic",
+        topic.name(),
+        "--group",
+        topic.name(),
+    ])
+}
+
+/// Fails unless both archives have the same day files, schemas and rejects, and `verify` has nothing to say of either.
+#[track_caller]
+fn expect_same(spark: &Folder, plain: &Folder) {
+    assert_eq!(
+        day_files_and_schemas(&spark.archive()),
+        day_files_and_schemas(&plain.archive()),
+        "day files and schemas"
+    );
+    assert_eq!(rejects(spark), rejects(plain), "rejects");
+    for folder in [spark, plain] {
+        diurnal(folder, "verify").run().expect_code(0);
+        assert_no_debris(&folder.archive());
+    }
+}
+
+/// Each reject with its source, reason and line.
+fn rejects(folder: &Folder) -> BTreeSet<String> {
+    let listed = diurnal(folder, "rejects").arg("--json").run().expect_code(0);
+    let report = listed.json();
+    let rejects = report["rejects"].as_array().expect("a report lists rejects");
+    rejects.iter().map(Value::to_string).collect()
+}
+
+/// What two reports of the same run on different engines have to agree in.
+fn facts(report: &Value) -> Value {
+    let mut facts = report.clone();
+    let object = facts.as_object_mut().expect("a report is an object");
+    // Times, and what names the program.
+    object.retain(|name, _| {
+        ["lines", "points", "folded", "conflicts", "rejected", "bytes_in", "days", "partitions"].contains(&name.as_str())
+    });
+    facts
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the job of engines/spark takes for a topic beside `diurnal archive`, turn by turn, on a standalone cluster of this machine: lines/s for
-# each core, and the share of the executors' time in diurnal's own code (benches/spark/measure), from Spark's event log.
+# each core, and the share of the executors' time in diurnal's own code (tests/spark/hooks), from Spark's event log.
 #
 #   DIURNAL_BENCH_BROKERS=host:port benches/spark/run.sh
 #
@@ -28,12 +28,12 @@ DIURNAL_BENCH_FILL=1 DIURNAL_BENCH_LINES=$lines "$bench"
 
 package=${DIURNAL_BENCH_PACKAGE:-}
 if [ -z "$package" ]; then
-    cargo build --release --package diurnal-python
+    python=$(bash tests/support/install-python.sh target/test-tools/python | tail -n 1)/bin
+    rm -rf "$tools/wheels" "$tools/package"
+    "$python/maturin" build --release --locked --compatibility linux --interpreter "$python/python" --out "$tools/wheels" \
+        --manifest-path python/Cargo.toml
     package=$tools/package
-    rm -rf "$package"
-    mkdir -p "$package"
-    cp -r python/diurnal "$package/diurnal"
-    cp target/release/libdiurnal_python.so "$package/diurnal/_native.abi3.so"
+    "$python/python" -m zipfile -e "$tools"/wheels/*.whl "$package"
 fi
 venv=$(bash tests/support/install-spark.sh target/test-tools/spark | tail -n 1)
 jars=$(bash engines/spark/jars.sh target/test-tools/spark-kafka | tail -n 1)
@@ -57,7 +57,7 @@ export PYSPARK_PYTHON=$venv/bin/python SPARK_LOCAL_IP=127.0.0.1
 for ((run = 1; run <= runs; run++)); do
     folder=$out/spark-$run
     mkdir -p "$folder/events" "$folder/times"
-    path=$here/measure:$package
+    path=$root/tests/spark/hooks:$package
     # shellcheck disable=SC2086
     PYTHONPATH=$path SPARK_BENCH_TIMES=$folder/times timed "$folder" "$home/bin/spark-submit" --master "spark://127.0.0.1:$port" \
         --jars "$(echo "$jars"/*.jar | tr ' ' ,)" --driver-memory 700m --executor-memory 700m \

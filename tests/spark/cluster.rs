@@ -214,12 +214,12 @@ impl Job {
         self
     }
 
-    /// With the faults of `faults/sitecustomize.py`, whose marks go to a folder of this name.
+    /// With the faults of `hooks/faults.py`, whose marks go to a folder of this name.
     pub fn faults(mut self, folder: &Folder, marks: &str, faults: &str) -> Self {
         let marks = folder.join(marks);
         fs::create_dir_all(&marks).expect("a test can write into its folder");
         let marks = marks.display().to_string();
-        self.python_path.insert(0, root().join("tests/spark/faults"));
+        self.python_path.insert(0, root().join("tests/spark/hooks"));
         for (name, value) in [("SPARK_TEST_FAULTS", faults), ("SPARK_TEST_MARKS", &marks)] {
             self = self.env(name, value).conf(&format!("spark.executorEnv.{name}"), value);
         }

@@ -3,15 +3,18 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::support::folder::Folder;
 use crate::support::kafka::Kafka;
 use crate::support::python;
-use crate::support::run::{Diurnal, program};
+use crate::support::run::{Diurnal, Ran, program};
 use crate::support::topic::Topic;
 use crate::support::{install, installed, root, runs, skip, wait_up_to};
 
@@ -31,8 +34,6 @@ pub struct Spark {
     python: PathBuf,
     /// The jars of Spark's connector to Kafka, with commas between.
     jars: String,
-    /// A folder with the package `diurnal`, for `PYTHONPATH`.
-    package: PathBuf,
     cluster: Cluster,
     /// There are cores for one job.
     busy: Mutex<()>,
@@ -76,11 +77,11 @@ impl Spark {
             .map(|jar| jar.expect("a folder can be listed").path().display().to_string())
             .collect();
         let home = home(&environment)?;
+        let package = python::package()?;
         Ok(Spark {
-            cluster: Cluster::start(&home),
+            cluster: Cluster::start(&home, &package),
             python: environment.join("bin/python"),
             jars: jars.join(","),
-            package: python::package()?,
             home,
             busy: Mutex::default(),
         })
@@ -97,7 +98,7 @@ impl Spark {
             spark: self,
             submit: program(folder, &self.home.join("bin/spark-submit")),
             settings: Vec::new(),
-            python_path: vec![self.package.clone()],
+            python_path: vec![self.cluster.packages()],
             executor_python_path: None,
             arguments: [
                 "--brokers",
@@ -121,7 +122,7 @@ impl Spark {
         let made = Command::new(&self.python)
             .args(["-m", "zipfile", "-c"])
             .arg(&zip)
-            .arg(self.package.join("diurnal"))
+            .arg(self.cluster.packages().join("diurnal"))
             .status();
         assert!(made.is_ok_and(|status| status.success()), "{}", zip.display());
         zip
@@ -149,13 +150,13 @@ fn home(environment: &Path) -> Result<PathBuf, String> {
 }
 
 impl Cluster {
-    fn start(home: &Path) -> Self {
+    fn start(home: &Path, package: &Path) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("diurnal-spark-")
             .tempdir()
             .expect("a temporary folder can be made")
             .keep();
-        // Another process may take the port before the master does, which then takes the next one: its log says which.
+        // Another process may take the port before the master does: its workers then find no master, and the wait below fails.
         let socket = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let port = socket.local_addr().expect("it is bound").port();
         drop(socket);
@@ -172,11 +173,18 @@ impl Cluster {
             port,
             _leash: leash,
         };
+        fs::create_dir(cluster.packages()).expect("a test can write into its folder");
+        symlink(package, cluster.packages().join("diurnal")).expect("a test can write into its folder");
         wait_up_to(STARTED, "two workers of a Spark cluster", || {
             let log = fs::read_to_string(cluster.folder.join("master.log")).unwrap_or_default();
             (log.matches("Registering worker").count() == WORKERS).then_some(())
         });
         cluster
+    }
+
+    /// A folder that holds the package `diurnal` and nothing else, for `PYTHONPATH`.
+    fn packages(&self) -> PathBuf {
+        self.folder.join("packages")
     }
 }
 
@@ -246,7 +254,9 @@ impl Job {
 
     /// The whole command line, to be run like any other program of ours.
     pub fn submit(self) -> Diurnal {
-        let Spark { python, jars, cluster, .. } = self.spark;
+        let Spark {
+            python, jars, cluster, ..
+        } = self.spark;
         let path = std::env::join_paths(&self.python_path).expect("no path of a test has a colon");
         let path = path.to_str().expect("a test's paths are UTF-8");
         let of_executors = self.executor_python_path.as_deref().unwrap_or(path);
@@ -256,7 +266,12 @@ impl Job {
             .env("SPARK_LOCAL_IP", "127.0.0.1")
             .args(["--master", &format!("spark://127.0.0.1:{}", cluster.port)])
             .args(["--jars", jars, "--driver-memory", HEAP, "--executor-memory", HEAP])
-            .args(["--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.ui.enabled=false"])
+            .args([
+                "--conf",
+                "spark.driver.host=127.0.0.1",
+                "--conf",
+                "spark.ui.enabled=false",
+            ])
             .args(["--conf", &format!("spark.executorEnv.PYTHONPATH={of_executors}")])
             .args(self.settings)
             .arg(root().join("engines/spark/job.py"))
@@ -265,7 +280,7 @@ impl Job {
 }
 
 /// What a job that ran to its end printed: `spark-submit` puts Python's two streams together, the report is the last line.
-pub fn report(ran: &crate::support::run::Ran) -> serde_json::Value {
+pub fn report(ran: &Ran) -> Value {
     let last = ran.stdout.lines().last().unwrap_or_default();
     serde_json::from_str(last).unwrap_or_else(|e| panic!("{e}: {}", ran.stdout))
 }
@@ -273,7 +288,7 @@ pub fn report(ran: &crate::support::run::Ran) -> serde_json::Value {
 impl Spark {
     /// Runs a job that has to end with this code; gives its report.
     #[track_caller]
-    pub fn run(&'static self, job: Job, code: i32) -> serde_json::Value {
+    pub fn run(&'static self, job: Job, code: i32) -> Value {
         let ran = job.arg("--json").submit().run();
         if ran.status.code() != Some(code) {
             eprintln!("--- the cluster\n{}", self.log());

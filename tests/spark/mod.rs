@@ -60,7 +60,17 @@ fn facts(report: &Value) -> Value {
     let object = facts.as_object_mut().expect("a report is an object");
     // Times, and what names the program.
     object.retain(|name, _| {
-        ["lines", "points", "folded", "conflicts", "rejected", "bytes_in", "days", "partitions"].contains(&name.as_str())
+        [
+            "lines",
+            "points",
+            "folded",
+            "conflicts",
+            "rejected",
+            "bytes_in",
+            "days",
+            "partitions",
+        ]
+        .contains(&name.as_str())
     });
     facts
 }

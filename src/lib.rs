@@ -32,6 +32,7 @@
 //! | [`settings`] | flags and variables of the environment, resolved and checked once |
 //! | [`commands`] | a file for each command, which reads as its table of contents; begin with `commands/archive/mod.rs` |
 //! | [`console`] | all that a person sees while it runs: messages, warnings, progress |
+//! | [`engine`] | the same stages as tasks of an engine such as Apache Spark, which spreads them over machines |
 //! | [`version`] | which build this is |
 //!
 //! Who looks for one thing:
@@ -94,6 +95,7 @@ pub mod cli;
 pub mod commands;
 pub mod console;
 pub mod encode;
+pub mod engine;
 pub mod error;
 pub mod format;
 pub mod lineproto;

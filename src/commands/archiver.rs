@@ -4,7 +4,7 @@ mod end;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::balance::{check_lines, check_offsets};
 use super::commit_rows::{CommitRows, Commitment};
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::lineproto::{Instructions, Precision};
 use crate::order::{LeafSize, RunCounts};
 use crate::report::{PartitionReport, Phases, RejectReport, RunReport, SHOWN_REJECTS, counted, escaped};
-use crate::settings::IngestSettings;
+use crate::settings::{IngestSettings, Memory};
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, RejectKind, SourceRange};
 use crate::store::{SourceKey, SpillSpace, Staging, Store, paths};
@@ -158,9 +158,43 @@ impl Archiver {
 
     /// A collector for lines whose times are in this unit.
     pub fn collector_for(&self, precision: Precision) -> Collector {
-        let settings = self.store.settings();
         Collector::new(CollectSettings {
             precision,
+            ..self.collect_settings()
+        })
+    }
+
+    /// The archive, whose lock this run holds.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The zone whose days the archive has.
+    pub(crate) fn zone(&self) -> Zone {
+        self.zone
+    }
+
+    /// What the process may take.
+    pub(crate) fn memory(&self) -> Memory {
+        self.settings.memory
+    }
+
+    /// Takes other bounds of memory than the settings say.
+    #[cfg(test)]
+    pub(crate) fn set_memory(&mut self, memory: Memory) {
+        self.settings.memory = memory;
+    }
+
+    /// Others read and parsed for this run, for so long.
+    pub(crate) fn spent_reading(&mut self, time: Duration) {
+        self.report.phases_s.read += time.as_secs_f64();
+    }
+
+    /// What a collector goes by, with the columns that are settled now.
+    pub(crate) fn collect_settings(&self) -> CollectSettings {
+        let settings = self.store.settings();
+        CollectSettings {
+            precision: self.settings.precision,
             limits: self.settings.limits.line,
             instructions: Instructions::best(),
             time_range: settings.time_range,
@@ -172,7 +206,7 @@ impl Archiver {
                 columns: self.settings.limits.columns,
             },
             schemas: Arc::clone(&self.known),
-        })
+        }
     }
 
     /// A collector that spills what goes beyond its share of the memory, if there are so many of them.
@@ -252,8 +286,16 @@ impl Archiver {
         inputs: Vec<Input>,
     ) -> Result<()> {
         let gathered = gathered.into_iter().map(Into::into).collect();
-        let done = self.commit_step(gathered, sources, inputs, None);
+        let done = self.settle_and_commit(gathered, sources, inputs, None);
         self.as_it_was(done)
+    }
+
+    /// Commits days that tasks of an engine made since `begun`, when their columns were settled.
+    ///
+    /// # Errors
+    /// As [`Archiver::commit`].
+    pub(crate) fn commit_made(&mut self, settled: Commitment, sources: Vec<SourceRange>, begun: Instant) -> Result<()> {
+        self.commit_step(settled, sources, Vec::new(), None, begun)
     }
 
     /// Archives what fits of stored rejects that were driven again. The others are not stored once more.
@@ -262,7 +304,7 @@ impl Archiver {
     /// As [`Archiver::commit`].
     pub(super) fn commit_retried(&mut self, collected: Vec<Collected>, driven: &[Driven]) -> Result<()> {
         let gathered = collected.into_iter().map(Gathered::from).collect();
-        let done = self.commit_step(gathered, Vec::new(), Vec::new(), Some(driven));
+        let done = self.settle_and_commit(gathered, Vec::new(), Vec::new(), Some(driven));
         self.as_it_was(done)
     }
 
@@ -278,21 +320,33 @@ impl Archiver {
         }
     }
 
-    fn commit_step(
+    fn settle_and_commit(
         &mut self,
         gathered: Vec<Gathered>,
         sources: Vec<SourceRange>,
         inputs: Vec<Input>,
         driven: Option<&[Driven]>,
     ) -> Result<()> {
-        for range in &sources {
-            check_offsets(range)?;
-        }
         let begun = Instant::now();
         let lines = gathered.iter().map(|part| part.collected.lines).sum();
         let sorting = self.progress.wait(format!("sorting {}", counted(lines, "line")));
-        let mut settled = Commitment::settle(gathered, &self.space, self.zone)?;
+        let settled = Commitment::settle(gathered, &self.space, self.zone)?;
         drop(sorting);
+        self.commit_step(settled, sources, inputs, driven, begun)
+    }
+
+    /// Stages and commits what was settled since `begun`.
+    fn commit_step(
+        &mut self,
+        mut settled: Commitment,
+        sources: Vec<SourceRange>,
+        inputs: Vec<Input>,
+        driven: Option<&[Driven]>,
+        begun: Instant,
+    ) -> Result<()> {
+        for range in &sources {
+            check_offsets(range)?;
+        }
         let sorted = begun.elapsed();
         details::sorted(self.console, &settled, sorted);
         let (first_time, again): (&[SourceRange], &[SourceRange]) = match self.report.replay {

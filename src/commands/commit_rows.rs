@@ -11,7 +11,7 @@ use crate::console::Progress;
 use crate::error::Result;
 use crate::order::split_days;
 use crate::report::counted;
-use crate::store::{SpillSpace, Staging, State};
+use crate::store::{HandedOver, SpillSpace, Staging, State, TaskFolder};
 use crate::table::schema::MeasurementSchema;
 use crate::table::settle::settle;
 use crate::table::spill::{BLOCK_BYTES, Gathered, SettledSpill, settle_spilled, spill};
@@ -33,6 +33,18 @@ pub enum CommitRows {
     Held(Vec<SettledTable>),
     /// All of them on disk.
     Spilled(Vec<SettledSpill>),
+    /// Merged into their days and encoded by the tasks of an engine.
+    Made(MadeDays),
+}
+
+/// The days of a commit as tasks staged them.
+pub struct MadeDays {
+    /// The columns of each measurement that has new rows or columns.
+    pub schemas: Vec<Arc<MeasurementSchema>>,
+    /// The folder that they were staged in.
+    pub tasks: TaskFolder,
+    /// Each day, and the files that were staged for it.
+    pub days: Vec<(WrittenEntry, Vec<HandedOver>)>,
 }
 
 /// A day that is to be written.
@@ -97,12 +109,13 @@ impl Commitment {
 impl CommitRows {
     /// The columns of each measurement.
     pub fn schemas(&self) -> impl Iterator<Item = &Arc<MeasurementSchema>> {
-        let (held, spilled) = match self {
-            Self::Held(tables) => (&tables[..], &[][..]),
-            Self::Spilled(spills) => (&[][..], &spills[..]),
+        let (held, spilled, made) = match self {
+            Self::Held(tables) => (&tables[..], &[][..], &[][..]),
+            Self::Spilled(spills) => (&[][..], &spills[..], &[][..]),
+            Self::Made(days) => (&[][..], &[][..], &days.schemas[..]),
         };
         let held = held.iter().map(|table| &table.schema);
-        held.chain(spilled.iter().map(|spill| &spill.schema))
+        held.chain(spilled.iter().map(|spill| &spill.schema)).chain(made)
     }
 
     /// Whether they are in memory.
@@ -122,6 +135,9 @@ impl CommitRows {
         progress: &Progress,
         told: impl FnOnce(u64),
     ) -> Result<Vec<WrittenEntry>> {
+        if let Self::Made(made) = self {
+            return made.adopt(staging);
+        }
         let entry = |work: &Work<'_>| {
             let key = (work.rows.schema().measurement.clone(), work.day.to_string());
             state.days.get(&key)
@@ -179,7 +195,18 @@ impl CommitRows {
                 .flat_map(SettledSpill::days)
                 .map(|(day, rows)| Work::new(context, day, NewRows::Spilled(rows)))
                 .collect(),
+            Self::Made(_) => Vec::new(),
         })
+    }
+}
+
+impl MadeDays {
+    /// Takes over what the tasks staged.
+    fn adopt(&self, staging: &Staging) -> Result<Vec<WrittenEntry>> {
+        for file in self.days.iter().flat_map(|(_, files)| files) {
+            staging.adopt(&self.tasks, file)?;
+        }
+        Ok(self.days.iter().map(|(day, _)| day.clone()).collect())
     }
 }
 

@@ -1,13 +1,13 @@
 //! One file a subcommand; each reads as its own table of contents.
 
-mod archive;
+pub(crate) mod archive;
 mod archiver;
 mod backup;
 mod balance;
 mod bugs;
 mod commit_rows;
 mod completions;
-mod day_file;
+pub(crate) mod day_file;
 mod demo;
 mod details;
 mod ending;
@@ -28,8 +28,10 @@ mod usage;
 mod verify;
 
 pub use archiver::Archiver;
+pub(crate) use commit_rows::{CommitRows, Commitment, MadeDays};
 pub use day_file::LeafCounts;
 pub use merge::Merger;
+pub(crate) use prune::kept_formats;
 pub use schema::TypeChange;
 pub use usage::not_understood;
 
@@ -132,7 +134,7 @@ fn is_inside(archive: &Path, path: &Path) -> bool {
 }
 
 /// Nanoseconds since 1970-01-01 UTC, by the machine's clock.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = failpoint::clock().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -237,7 +237,7 @@ fn text(report: &PruneReport) -> String {
 }
 
 /// The formats that a day still has: what was pruned stays so when late lines come.
-pub(super) fn kept_formats(formats: Formats, before: Option<&DayEntry>) -> Formats {
+pub(crate) fn kept_formats(formats: Formats, before: Option<&DayEntry>) -> Formats {
     match before {
         None => formats,
         Some(before) => Formats {

@@ -13,7 +13,7 @@ pub const FIELDS: usize = 16_384;
 pub const KEPT_OF_LONG_LINE: usize = 64 << 10;
 
 /// Bounds for each line; a line past one of them is a reject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Limits {
     /// Bytes of a line without its line end. It is also how far an opening quote is followed to its closing one.
     pub line_bytes: usize,

@@ -52,7 +52,7 @@ impl LeafSize {
 }
 
 /// A part of a day that the division makes, or the whole day: a span of time and how deep in the division it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Slice {
     /// From its first instant to the one after its last, in nanoseconds.
     pub time: Range<i128>,

@@ -21,7 +21,7 @@ use crate::table::series::SeriesSet;
 use crate::table::{SettledTable, TableBatch};
 
 /// How the new lines of a day ended up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RunCounts {
     /// Points that the archive did not have.
     pub points: u64,

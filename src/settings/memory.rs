@@ -34,6 +34,11 @@ impl Memory {
         Self((of_machine(Path::new("/")) / DEFAULT_SHARE).min(MOST_DEFAULT))
     }
 
+    /// All of it.
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+
     /// For lines that wait for the commit, all threads together: beyond that, they go to disk.
     pub fn collecting(self) -> usize {
         self.part(7, 16)

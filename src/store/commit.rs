@@ -221,7 +221,7 @@ impl Shared {
         })
     }
 
-    fn sync_folder(&self, path: &Path) -> Result<()> {
+    pub(super) fn sync_folder(&self, path: &Path) -> Result<()> {
         self.synced(path, self.disk.sync_folder(path))
     }
 

@@ -133,7 +133,7 @@ impl Requested {
 
 impl ArchiveSettings {
     /// The text of `archive.toml`.
-    pub(super) fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let formats: Vec<String> = format_names(self.formats)
             .iter()
             .map(|name| format!("\"{name}\""))
@@ -159,7 +159,7 @@ impl ArchiveSettings {
     ///
     /// # Errors
     /// A later format version, and whatever diurnal would not have written.
-    pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
         let damaged = |cause: String| {
             Error::damaged(path.display(), cause).hint("restore the file from a backup; nothing was touched")
         };

@@ -25,7 +25,8 @@ pub struct SpillSpace(Arc<Space>);
 
 #[derive(Debug)]
 struct Space {
-    shared: Arc<Shared>,
+    /// The archive whose file system has the room; `None` where nothing may be written there, as in a dry run.
+    archive: Option<Arc<Shared>>,
     folder: Mutex<Option<Folder>>,
     made: AtomicU64,
 }
@@ -34,7 +35,7 @@ struct Space {
 enum Folder {
     /// In `staging/`, where the next run looks for debris.
     Staging(PathBuf),
-    /// Of a dry run, which writes nothing into the archive.
+    /// Of one that writes nothing into the archive.
     Temporary(TempDir),
 }
 
@@ -73,8 +74,18 @@ pub struct SpillPiece {
 
 impl SpillSpace {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let writes = shared.dry.is_none();
+        Self::of(writes.then_some(shared))
+    }
+
+    /// Room where the system keeps what is temporary, for one who has rows and no archive to write to.
+    pub fn temporary() -> Self {
+        Self::of(None)
+    }
+
+    fn of(archive: Option<Arc<Shared>>) -> Self {
         Self(Arc::new(Space {
-            shared,
+            archive,
             folder: Mutex::new(None),
             made: AtomicU64::new(0),
         }))
@@ -88,9 +99,9 @@ impl SpillSpace {
         let number = self.0.made.fetch_add(1, Ordering::Relaxed) + 1;
         let path = self.folder()?.join(format!("{number:06}.arrows"));
         let create = |error: std::io::Error| Error::io(&path, "make a file for sorted rows", &error);
-        let output: Box<dyn DiskFile> = match &self.0.shared.dry {
-            None => self.0.shared.disk.create(&path).map_err(create)?,
-            Some(_) => Box::new(File::create_new(&path).map_err(create)?),
+        let output: Box<dyn DiskFile> = match &self.0.archive {
+            Some(archive) => archive.disk.create(&path).map_err(create)?,
+            None => Box::new(File::create_new(&path).map_err(create)?),
         };
         Ok(SpillWriter {
             space: self.clone(),
@@ -105,21 +116,20 @@ impl SpillSpace {
         if let Some(folder) = &*folder {
             return Ok(folder.path().to_owned());
         }
-        let shared = &self.0.shared;
-        let made = match &shared.dry {
-            None => {
-                let path = shared.layout.spilled();
-                let disk = &*shared.disk;
+        let made = match &self.0.archive {
+            Some(archive) => {
+                let path = archive.layout.spilled();
+                let disk = &*archive.disk;
                 recovery::discard(disk, &path)?;
                 disk.create_folder(&path)
                     .map_err(|error| Error::io(&path, "make a folder for sorted rows", &error))?;
                 Folder::Staging(path)
             }
-            Some(_) => {
-                let made = tempfile::Builder::new().prefix("diurnal-dry-run-").tempdir();
+            None => {
+                let made = tempfile::Builder::new().prefix("diurnal-rows-").tempdir();
                 Folder::Temporary(made.map_err(|error| {
                     Error::io(&std::env::temp_dir(), "make a temporary folder", &error)
-                        .hint("a dry run keeps there what --memory has no room for; TMPDIR names another place")
+                        .hint("sorted rows that memory has no room for are kept there; TMPDIR names another place")
                 })?)
             }
         };
@@ -131,8 +141,10 @@ impl Drop for Space {
     fn drop(&mut self) {
         let folder = self.folder.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(Folder::Staging(path)) = folder {
-            // What can't be removed now is debris for the next run.
-            let _ = recovery::discard(&*self.shared.disk, path);
+            if let Some(archive) = &self.archive {
+                // What can't be removed now is debris for the next run.
+                let _ = recovery::discard(&*archive.disk, path);
+            }
         }
     }
 }
@@ -197,14 +209,21 @@ impl SpillFile {
 impl Drop for SpillFile {
     fn drop(&mut self) {
         // Room for others, while the run goes on. What can't be removed goes with the folder.
-        match &self.space.0.shared.dry {
-            None => drop(self.space.0.shared.disk.remove_file(&self.path)),
-            Some(_) => drop(std::fs::remove_file(&self.path)),
+        match &self.space.0.archive {
+            Some(archive) => drop(archive.disk.remove_file(&self.path)),
+            None => drop(std::fs::remove_file(&self.path)),
         }
     }
 }
 
 impl SpillPiece {
+    /// A piece that is not at hand: its rows are with another process. Whoever reads it is told that it is not what was written.
+    pub const ELSEWHERE: Self = Self {
+        offset: u64::MAX,
+        bytes: 0,
+        crc32c: 1,
+    };
+
     /// The bytes of the file that it takes.
     pub fn range(&self) -> Range<u64> {
         self.offset..self.offset + self.bytes as u64

@@ -32,14 +32,14 @@ pub struct Staging {
 /// What was staged so far.
 #[derive(Debug)]
 pub(super) struct StagedFiles {
-    folder: PathBuf,
-    slots: Mutex<Slots>,
+    pub(super) folder: PathBuf,
+    pub(super) slots: Mutex<Slots>,
     /// Bytes of those that are not whole yet.
     pub(super) begun: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Slots {
+pub(super) struct Slots {
     made: u64,
     by_target: BTreeMap<String, Slot>,
     /// Files that the commit removes, with their lengths.
@@ -87,6 +87,28 @@ impl StagedFiles {
         // A panic elsewhere ends the run without a commit; these maps are whole after each statement.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Gives a target its name among the staged files: `written` if it is whole already.
+    fn begin(&self, target: &str, written: Option<Written>) -> Result<String> {
+        let mut slots = self.slots();
+        if slots.by_target.contains_key(target) || slots.removals.contains_key(target) {
+            return Err(Error::new(target, "is staged twice in one commit"));
+        }
+        slots.made += 1;
+        let last = target.rsplit('/').next().unwrap_or(target);
+        let name = format!("{:06}-{last}{}", slots.made, paths::STAGED_SUFFIX);
+        let slot = Slot {
+            name: name.clone(),
+            written,
+        };
+        slots.by_target.insert(target.to_string(), slot);
+        Ok(name)
+    }
+
+    /// Adds a file that is whole and durable; gives the path that it is to have.
+    pub(super) fn add(&self, target: &str, written: Written) -> Result<PathBuf> {
+        Ok(self.folder.join(self.begin(target, Some(written))?))
+    }
 }
 
 impl Staging {
@@ -102,11 +124,7 @@ impl Staging {
                 .map_err(|error| Error::io(&folder, "make the staging folder", &error))?;
         }
         failpoint::reach("stage-folder-made");
-        let files = Arc::new(StagedFiles {
-            folder,
-            slots: Mutex::default(),
-            begun: AtomicU64::new(0),
-        });
+        let files = Arc::new(StagedFiles::new(folder));
         Ok(Self {
             shared,
             id,
@@ -145,24 +163,8 @@ impl Staging {
         check_folder(disk, layout, &layout.folder_of(target))?;
         check_replaced(shared, target)?;
 
-        let (name, path) = {
-            let mut slots = self.files.slots();
-            if slots.by_target.contains_key(target) || slots.removals.contains_key(target) {
-                return Err(Error::new(target, "is staged twice in one commit"));
-            }
-            slots.made += 1;
-            let last = target.rsplit('/').next().unwrap_or(target);
-            let name = format!("{:06}-{last}{}", slots.made, paths::STAGED_SUFFIX);
-            let path = self.files.folder.join(&name);
-            slots.by_target.insert(
-                target.to_string(),
-                Slot {
-                    name: name.clone(),
-                    written: None,
-                },
-            );
-            (name, path)
-        };
+        let name = self.files.begin(target, None)?;
+        let path = self.files.folder.join(&name);
         let large = paths::is_csv(target);
         let made = match &shared.dry {
             None => match large {
@@ -383,7 +385,7 @@ pub(super) fn real_folder(disk: &dyn Disk, folder: &Path) -> Result<Option<Metad
 }
 
 /// What a commit replaces must be what the ledger says: else the new file would lack rows that only the old one has.
-fn check_replaced(shared: &Shared, target: &str) -> Result<()> {
+pub(super) fn check_replaced(shared: &Shared, target: &str) -> Result<()> {
     let path = shared.locate(target);
     let found = match shared.disk.metadata(&path) {
         Ok(found) => Some(found),

@@ -107,6 +107,15 @@ impl From<Snapshot> for State {
 }
 
 impl State {
+    /// What is known of some days, and of nothing else.
+    pub(super) fn of_days(days: Vec<DayEntry>) -> Self {
+        let day = |day: DayEntry| ((day.measurement.clone(), day.day.clone()), day);
+        Self {
+            days: days.into_iter().map(day).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Adds the next commit.
     pub(super) fn apply(&mut self, commit: Commit) {
         self.commits = commit.id;

@@ -64,7 +64,7 @@ pub struct CollectedTable {
 }
 
 /// A column as one collector keeps it: one for each type that a key was seen with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct LocalColumn {
     /// The field key.
     pub key: String,

@@ -105,7 +105,7 @@ impl Collector {
 
     /// As [`Collector::push`], until more than `most_bytes` are held. Gives the bytes of `payload` that were taken: all of them, or up to
     /// the end of a line.
-    pub(super) fn push_up_to(
+    pub(crate) fn push_up_to(
         &mut self,
         most_bytes: usize,
         payload: &[u8],

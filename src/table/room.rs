@@ -23,7 +23,7 @@ pub const MEASUREMENTS: usize = 10_000;
 pub const COLUMNS: usize = 1_024;
 
 /// What may be added to the schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Room {
     /// Further measurements. One that is declared has a place in any case.
     pub measurements: usize,

@@ -43,7 +43,7 @@ pub enum ColumnOrigin {
 }
 
 /// One column of a measurement; `time` is none of these.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Column {
     /// The column's name in the files, unique in its measurement ignoring case.
     pub name: String,
@@ -62,7 +62,7 @@ pub struct Column {
 }
 
 /// The columns of one measurement in an archive.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MeasurementSchema {
     /// The measurement's name, unescaped.
     pub measurement: String,

@@ -11,13 +11,16 @@ use std::time::{Duration, Instant};
 
 use self::follow::Schedule;
 use super::archiver::Archiver;
+use super::commit_rows::Commitment;
 use super::ending::{FailedRun, metrics_of, told};
 use crate::cli::ArchiveArgs;
 use crate::console::{Console, PartitionAhead, Progress, Reading};
 use crate::error::{Error, Result};
 use crate::report::RunReport;
 use crate::settings::{IngestSettings, follow_every, kafka_settings};
-use crate::source::kafka::{KafkaSettings, KafkaSource, Message, PartitionRange, Round, RoundLimit, Severity, Sink};
+use crate::source::kafka::{
+    KafkaSettings, KafkaSource, Message, Notice, PartitionRange, Round, RoundLimit, Severity, Sink,
+};
 use crate::source::{Origin, StopFlag, TopicIdentity};
 use crate::store::record::SourceRange;
 use crate::store::{SourceKey, failpoint};
@@ -181,6 +184,55 @@ fn drain_into(
     Ok(())
 }
 
+/// Commits what the tasks of an engine read and made since `begun`: of every partition all that was there when the source was opened.
+/// `messages` says how many messages of a topic and partition they met.
+pub(crate) fn commit_read_by_others(
+    archiver: &mut Archiver,
+    source: &mut KafkaSource,
+    kafka: &KafkaSettings,
+    messages: impl Fn(&str, i32) -> u64,
+    settled: Commitment,
+    begun: Instant,
+) -> Result<()> {
+    let topics = source.topics().to_vec();
+    let messages = |topic: usize, partition: i32| messages(&topics[topic].topic, partition);
+    let ranges = source.read_by_others(messages)?;
+    let identities = source.recreated();
+    match &identities {
+        // Nothing is proven: the next run compares the ids before it reads.
+        Err(error) => archiver.notice(error, false),
+        Ok(recreated) => {
+            if let Some(&topic) = recreated.first() {
+                return Err(made_again(&topics[topic]));
+            }
+            warn_of_notices(archiver, source.cut_meanwhile(&ranges, &StopFlag::new()));
+        }
+    }
+    let lost = match kafka.replay {
+        Some(_) => not_there_again,
+        None => no_longer_there,
+    };
+    say_what_is_lost(archiver, &topics, &ranges, lost);
+    let sources = ranges
+        .iter()
+        .map(|range| source_range(&topics[range.topic], range, messages(range.topic, range.partition)));
+    archiver.commit_made(settled, sources.collect(), begun)?;
+    if kafka.replay.is_none() {
+        say_how_far(archiver, &topics, &ranges);
+        if identities.is_ok() {
+            warn_of_notices(archiver, source.commit_group_offsets(&ranges));
+        }
+    }
+    Ok(())
+}
+
+/// Says what happened to single topics and partitions.
+pub(crate) fn warn_of_notices(archiver: &mut Archiver, notices: impl IntoIterator<Item = Notice>) {
+    for notice in notices {
+        archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
+    }
+}
+
 /// Tells the report where the partitions end, and which of them were read up to there.
 fn say_how_far(archiver: &mut Archiver, topics: &[Arc<TopicIdentity>], ranges: &[PartitionRange]) {
     for range in ranges {
@@ -270,30 +322,44 @@ fn commit_round(
         .collect();
     let messages = |range: &PartitionRange| messages.get(&(range.topic, range.partition)).copied().unwrap_or(0);
     details::read(console, topics, &ranges, messages);
-    for range in &ranges {
-        for lost in &range.lost_ranges {
-            archiver.notice(&lost_notice(&topics[range.topic], range.partition, lost), false);
-        }
-    }
-    let sources = ranges.iter().map(|range| {
-        let topic = &topics[range.topic];
-        SourceRange {
-            cluster_id: topic.cluster_id.clone(),
-            topic_id: topic.topic_id.clone(),
-            topic: topic.topic.clone(),
-            partition: range.partition,
-            first: range.first,
-            next: range.next,
-            messages: messages(range),
-            gaps: range.gaps,
-            lost: range.lost,
-            again: range.again,
-            last: range.last.clone(),
-            epoch: range.epoch,
-        }
-    });
+    say_what_is_lost(archiver, topics, &ranges, lost_notice);
+    let sources = ranges
+        .iter()
+        .map(|range| source_range(&topics[range.topic], range, messages(range)));
     archiver.commit(gathered, sources.collect(), Vec::new())?;
     Ok(ranges)
+}
+
+/// Names the offsets that Kafka no longer had.
+fn say_what_is_lost(
+    archiver: &mut Archiver,
+    topics: &[Arc<TopicIdentity>],
+    ranges: &[PartitionRange],
+    notice: fn(&TopicIdentity, i32, &Range<i64>) -> Error,
+) {
+    for range in ranges {
+        for lost in &range.lost_ranges {
+            archiver.notice(&notice(&topics[range.topic], range.partition, lost), false);
+        }
+    }
+}
+
+/// What the ledger says of a range in which so many messages were.
+fn source_range(topic: &TopicIdentity, range: &PartitionRange, messages: u64) -> SourceRange {
+    SourceRange {
+        cluster_id: topic.cluster_id.clone(),
+        topic_id: topic.topic_id.clone(),
+        topic: topic.topic.clone(),
+        partition: range.partition,
+        first: range.first,
+        next: range.next,
+        messages,
+        gaps: range.gaps,
+        lost: range.lost,
+        again: range.again,
+        last: range.last.clone(),
+        epoch: range.epoch,
+    }
 }
 
 /// Where a consumer thread puts its messages: one gatherer a topic, so that a topic can be left out of a commit.

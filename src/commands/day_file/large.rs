@@ -13,10 +13,10 @@ use crate::table::schema::ColumnKind;
 use crate::table::series::SeriesSet;
 
 /// Merged rows of a slice that are no more than one leaf's.
-struct Unit {
-    slice: Slice,
+pub(super) struct Unit {
+    pub slice: Slice,
     /// In order, of disjoint times.
-    pieces: Vec<LeafRows>,
+    pub pieces: Vec<LeafRows>,
 }
 
 /// A slice that is being merged in parts.
@@ -99,8 +99,8 @@ impl Merge<'_> {
         let new = job.new.load(&slice.time)?;
         let table: &SettledTable = &new.table;
         let run = SortedRun::merge(table, old.as_ref(), &*new.entries, job.columns, slice.clone())?;
-        self.count(run.counts());
         progress.adds_something |= run.adds_something();
+        self.note(&run);
         let rows = run.rows();
         if rows == 0 {
             return Ok(());
@@ -154,11 +154,13 @@ impl Merge<'_> {
     }
 
     /// The rows of a unit as one leaf.
-    fn join(&self, unit: Unit) -> Result<LeafRows> {
+    pub(super) fn join(&self, unit: Unit) -> Result<LeafRows> {
         let job = self.job();
         let Unit { slice, mut pieces } = unit;
+        // What the day's files had before may lack columns.
+        let is_it = |piece: &LeafRows| piece.schema == *job.columns.schema();
         if pieces.len() == 1
-            && let Some(piece) = pieces.pop()
+            && let Some(piece) = pieces.pop_if(|piece| is_it(piece))
         {
             return Ok(piece);
         }

@@ -38,15 +38,19 @@ pub(super) enum NewLeaf<'r, 'a> {
     Encoded(&'r SortedRun<'a>, Range<usize>),
     /// Rows that were merged already.
     Rows(LeafRows),
+    /// A leaf of other files, which have the day's columns.
+    Made(&'r RecordedDay<'r>, usize),
 }
 
 /// A leaf that is ready to be appended.
-enum ReadyLeaf<'a> {
+enum ReadyLeaf<'a, 'r> {
     Encoded(EncodedLeaf),
     /// A leaf of the old files, with more columns.
     Wide(usize, WideLeaf<'a>),
     /// A leaf of the old files, still there.
     Copied(usize),
+    /// A leaf of other files, still there.
+    Made(&'r RecordedDay<'r>, usize),
 }
 
 /// A day that is being written.
@@ -57,6 +61,7 @@ pub struct Merge<'a> {
     /// Leaves to be copied if there is such a leaf.
     waiting: Vec<usize>,
     counts: RunCounts,
+    adds_something: bool,
 }
 
 impl<'a> Merge<'a> {
@@ -70,6 +75,7 @@ impl<'a> Merge<'a> {
             writer: None,
             waiting: Vec::new(),
             counts: RunCounts::default(),
+            adds_something: false,
         };
         if !job.plan.same_columns {
             merge.writer()?;
@@ -133,7 +139,7 @@ impl<'a> Merge<'a> {
         let mut leaves = Vec::new();
         for ((part, _), run) in parts.iter().zip(&runs) {
             if let Some(run) = run {
-                self.counts += run.counts();
+                self.note(run);
             }
             match run {
                 Some(run) if !job.plan.may_keep(part) || run.adds_something() => {
@@ -154,8 +160,15 @@ impl<'a> Merge<'a> {
         self.job.plan.may_keep(part)
     }
 
-    pub(super) fn count(&mut self, counts: RunCounts) {
-        self.counts += counts;
+    /// Counts what became of the new lines of a run.
+    pub(super) fn note(&mut self, run: &SortedRun<'_>) {
+        self.counts += run.counts();
+        self.adds_something |= run.adds_something();
+    }
+
+    /// Whether the new rows so far say anything that the day's files do not.
+    pub(super) fn adds_something(&self) -> bool {
+        self.adds_something
     }
 
     /// Writes leaves in order, as many at once as keep all threads busy.
@@ -172,7 +185,7 @@ impl<'a> Merge<'a> {
             let (now, later) = rest.split_at(end.unwrap_or(rest.len()));
             let begun = self.writer.as_ref().map_or(self.waiting.len(), DayWriter::leaves);
             let ready = |(place, leaf)| job.make_ready(begun + place, leaf);
-            let ready: Vec<ReadyLeaf<'_>> = now.par_iter().enumerate().map(ready).collect::<Result<_>>()?;
+            let ready: Vec<ReadyLeaf<'_, '_>> = now.par_iter().enumerate().map(ready).collect::<Result<_>>()?;
             for leaf in ready {
                 let rows = match leaf {
                     ReadyLeaf::Encoded(leaf) => {
@@ -188,6 +201,10 @@ impl<'a> Merge<'a> {
                     ReadyLeaf::Copied(leaf) => {
                         self.copy(leaf)?;
                         job.kept().leaves()[leaf].rows
+                    }
+                    ReadyLeaf::Made(file, leaf) => {
+                        self.writer()?.copy(file, leaf)?;
+                        file.leaves()[leaf].rows
                     }
                 };
                 if let Some(work) = job.context.work {
@@ -252,6 +269,15 @@ impl<'a> Job<'a> {
 
     /// What the day's files have of a span of a part.
     pub(super) fn read_span(self, part: &Part, time: &Range<i128>) -> Result<Option<OldDay>> {
+        let rows = self.rows_there(part, time)?;
+        match rows.is_empty() {
+            true => Ok(None),
+            false => OldDay::new(self.new.schema(), &rows).map(Some),
+        }
+    }
+
+    /// The same as rows, some of which may be of no row.
+    pub(super) fn rows_there(self, part: &Part, time: &Range<i128>) -> Result<Vec<LeafRows>> {
         let mut rows = Vec::new();
         for (leaf, number) in self.leaves_in(part, time) {
             let read = self.kept().rows(self.context, number..number + 1)?;
@@ -261,10 +287,7 @@ impl<'a> Job<'a> {
                     .map(|rows| if inside { rows } else { rows.within(time) }),
             );
         }
-        match rows.is_empty() {
-            true => Ok(None),
-            false => OldDay::new(self.new.schema(), &rows).map(Some),
-        }
+        Ok(rows)
     }
 
     /// The files that leaves are kept from.
@@ -278,11 +301,15 @@ impl<'a> Job<'a> {
     }
 
     fn is_work(self, leaf: &NewLeaf<'_, '_>) -> bool {
-        !matches!(leaf, NewLeaf::Kept(_)) || self.widening().is_some()
+        match leaf {
+            NewLeaf::Kept(_) => self.widening().is_some(),
+            NewLeaf::Made(..) => false,
+            NewLeaf::Encoded(..) | NewLeaf::Rows(_) => true,
+        }
     }
 
     /// What becomes row group `index`, as far as it is work for many threads.
-    fn make_ready(self, index: usize, leaf: &NewLeaf<'_, '_>) -> Result<ReadyLeaf<'a>> {
+    fn make_ready<'r>(self, index: usize, leaf: &NewLeaf<'r, '_>) -> Result<ReadyLeaf<'a, 'r>> {
         match (leaf, self.widening()) {
             (NewLeaf::Encoded(run, rows), _) => {
                 let leaf = self.encoder.encode(index, &run.leaf(rows.clone())?)?;
@@ -296,6 +323,7 @@ impl<'a> Job<'a> {
                 Ok(ReadyLeaf::Wide(*leaf, wide))
             }
             (NewLeaf::Kept(leaf), None) => Ok(ReadyLeaf::Copied(*leaf)),
+            (NewLeaf::Made(file, leaf), _) => Ok(ReadyLeaf::Made(file, *leaf)),
         }
     }
 }

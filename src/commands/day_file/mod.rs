@@ -8,14 +8,18 @@ mod new_rows;
 mod plan;
 mod recorded;
 mod room;
+mod units;
 mod writer;
 
 use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
 
 pub use self::copy::copy_day;
 pub use self::new_rows::{NewRows, OtherDay};
 pub use self::plan::{BYTES_PER_CELL, leaves_at_once};
 pub use self::recorded::RecordedDay;
+pub use self::units::{SplicedUnit, UnitSpan, WrittenUnit, divide_day, occurring, splice_day, write_unit};
 pub use self::writer::{DayWriter, LeafCounts};
 
 use self::merge::{Job, Merge};
@@ -47,7 +51,7 @@ pub struct DayContext<'a> {
 }
 
 /// What became of a day.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WrittenEntry {
     /// The day's new entry, or `None` where the new lines changed no byte of it.
     pub entry: Option<DayEntry>,

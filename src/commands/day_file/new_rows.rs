@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::DayContext;
 use super::recorded::{RecordedDay, share_of};
 use crate::encode::LeafRows;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::TimeUnit;
 use crate::order::{DayColumns, Entry, OldDay, entries_of};
 use crate::store::record::DayEntry;
@@ -32,6 +32,13 @@ pub enum NewRows<'a> {
     Spilled(SpilledDay<'a>),
     /// In the day's files of another archive.
     Recorded(Box<OtherDay<'a>>),
+    /// Merged by others already: here it is only known when they are.
+    Elsewhere {
+        /// The measurement's columns.
+        schema: &'a Arc<MeasurementSchema>,
+        /// Times in which there are some.
+        spans: Vec<Range<i128>>,
+    },
 }
 
 /// A day of another archive.
@@ -136,6 +143,7 @@ impl<'a> NewRows<'a> {
             Self::Held { table, .. } => &table.schema,
             Self::Spilled(day) => &day.spill().schema,
             Self::Recorded(day) => day.schema,
+            Self::Elsewhere { schema, .. } => schema,
         }
     }
 
@@ -150,6 +158,8 @@ impl<'a> NewRows<'a> {
             Self::Recorded(day) => {
                 DayColumns::occurring(day.schema, before, |place| day.occurring.contains(&place), time_unit)
             }
+            // Whoever merged them knows more.
+            Self::Elsewhere { schema, .. } => DayColumns::occurring(schema, before, |_| false, time_unit),
         }
     }
 
@@ -160,6 +170,10 @@ impl<'a> NewRows<'a> {
             Self::Held { entries, .. } => span(entries, time).len(),
             Self::Spilled(day) => day.rows_in(time).ceil() as usize,
             Self::Recorded(day) => day.rows_in(time).ceil() as usize,
+            Self::Elsewhere { spans, .. } => spans
+                .iter()
+                .filter(|span| span.start < time.end && time.start < span.end)
+                .count(),
         }
     }
 
@@ -169,6 +183,7 @@ impl<'a> NewRows<'a> {
             Self::Held { .. } => 0.0,
             Self::Spilled(day) => day.rows_in(time),
             Self::Recorded(day) => day.rows_in(time),
+            Self::Elsewhere { .. } => 0.0,
         }
     }
 
@@ -184,6 +199,10 @@ impl<'a> NewRows<'a> {
             }),
             Self::Spilled(day) => LoadedRows::all(day.load(time)?),
             Self::Recorded(day) => LoadedRows::all(day.load(time)?),
+            Self::Elsewhere { schema, .. } => Err(Error::new(
+                &schema.measurement,
+                "has rows that others merged: report this as a bug of diurnal",
+            )),
         }
     }
 }

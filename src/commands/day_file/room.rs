@@ -27,7 +27,9 @@ fn surely_needed(job: Job<'_>) -> u64 {
         return 0;
     }
     let leaves = old.leaves();
-    let text = leaves.iter().filter_map(|leaf| leaf.csv.as_ref());
+    // Of a day that several tasks write, its parts are some of all.
+    let here = job.plan.parts.iter().flat_map(|part| &leaves[part.leaves.clone()]);
+    let text = here.filter_map(|leaf| leaf.csv.as_ref());
     let kept = job.plan.parts.iter().filter(|part| job.plan.is_kept(part));
     let kept = kept.flat_map(|part| &leaves[part.leaves.clone()]);
     let copied = kept.filter_map(|leaf| leaf.parquet.as_ref());

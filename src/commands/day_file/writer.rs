@@ -9,7 +9,7 @@ use crate::store::record::{DayEntry, DayFileEntry, Leaf, Piece};
 use crate::store::{StagedFile, Staging, paths};
 
 /// How many leaves a commit wrote, and how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LeafCounts {
     /// Copied as bytes from the files before; where the day has columns that they lacked, these were added as nulls.
     pub copied: u64,

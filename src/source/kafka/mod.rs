@@ -277,6 +277,23 @@ impl KafkaSource {
         notices
     }
 
+    /// The ranges of a batch that others read from the offsets that [`ahead`](KafkaSource::ahead) gives to the frozen ends: `messages` says
+    /// how many messages of a topic and partition they met.
+    ///
+    /// # Errors
+    /// More messages than offsets: they did not read this.
+    pub fn read_by_others(&mut self, messages: impl Fn(usize, i32) -> u64) -> Result<Vec<PartitionRange>> {
+        for slot in self.slots.iter_mut().filter(|slot| slot.track.is_open()) {
+            let met = messages(slot.topic, slot.partition);
+            if !slot.track.read_by_others(met) {
+                let partition = format_args!("{}[{}]", self.topics[slot.topic].topic, slot.partition);
+                let cause = format_args!("{met} messages were read of fewer offsets: nothing may be committed");
+                return Err(Error::new(partition, cause));
+            }
+        }
+        Ok(self.take_ranges())
+    }
+
     fn take_ranges(&mut self) -> Vec<PartitionRange> {
         self.slots
             .iter_mut()

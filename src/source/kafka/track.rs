@@ -145,6 +145,18 @@ impl Track {
         self.close_at_end();
     }
 
+    /// Somebody else read all that is left, and met so many messages. `false` where there is no room for them.
+    pub fn read_by_others(&mut self, messages: u64) -> bool {
+        let left = self.end.0.abs_diff(self.next);
+        if messages > left {
+            return false;
+        }
+        self.gaps += left - messages;
+        self.next = self.end.0;
+        self.close_at_end();
+        true
+    }
+
     /// Ends the partition where it is.
     pub fn abandon(&mut self) {
         if self.is_open() {

@@ -24,7 +24,7 @@ use crate::table::settle::{SettledTable, TableBatch, settled_columns};
 pub struct SpilledDay<'a> {
     spill: &'a SettledSpill,
     /// Number of the run, and a block of it.
-    blocks: Vec<(usize, &'a Block)>,
+    pub(super) blocks: Vec<(usize, &'a Block)>,
 }
 
 /// A block as it was read, with the rows of the span only.

@@ -7,6 +7,7 @@
 mod block;
 mod gather;
 mod load;
+mod portable;
 mod settle;
 mod write;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub use self::gather::{Gathered, Gatherer, SpillSettings};
 pub use self::load::SpilledDay;
+pub use self::portable::{BlockHead, BlockView, DistantTables, PORTABLE_BLOCK_BYTES, Receiver, TableHead, portable};
 pub use self::settle::{SettledSpill, settle_spilled};
 
 use super::collected::{Collected, CollectedTable, LocalColumn};
@@ -43,6 +45,8 @@ pub struct SpilledTable {
 /// Some rows of one day, ascending by time.
 #[derive(Debug)]
 struct Block {
+    /// Its number among those that were spilled at once, which it keeps when others go.
+    number: usize,
     day: Day,
     rows: usize,
     first: i64,
@@ -101,5 +105,8 @@ pub fn spill(
         true => seen.reject(tables, collected.room, &mut collected.rejects),
         false => tables.into_iter().map(|table| (table, Vec::new())).collect(),
     };
-    write::spill_tables(tables, space, zone, block_bytes)
+    write::spill_tables(tables, space, zone, block_bytes, SHARED_SERIES)
 }
+
+/// Series up to which a table is written once for all blocks of a run; else each block has those of its rows.
+const SHARED_SERIES: usize = 4_096;

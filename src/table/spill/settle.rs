@@ -32,6 +32,24 @@ pub(super) struct Run {
     pub tags: Vec<Option<usize>>,
 }
 
+impl SettledSpill {
+    /// Gives each local column its place.
+    pub(super) fn new(schema: Arc<MeasurementSchema>, tables: Vec<SpilledTable>) -> Self {
+        let of_tags = schema.places_of(ColumnKind::Tag);
+        let run = |table: SpilledTable| Run {
+            fields: places(&schema, &table.columns),
+            tags: table
+                .tag_keys
+                .iter()
+                .map(|key| of_tags.get(key.as_str()).copied())
+                .collect(),
+            table,
+        };
+        let runs = tables.into_iter().map(run).collect();
+        Self { runs, schema }
+    }
+}
+
 /// Settles what was spilled for a commit, by measurement, ascending; and gives the lines that turned out not to fit. `seen` is what each
 /// collector noted of the names that it spilled.
 ///
@@ -42,23 +60,10 @@ pub fn settle_spilled(
     room: Room,
     mut seen: Vec<SeenNames>,
 ) -> Result<(Vec<SettledSpill>, Vec<RejectedLine>)> {
-    let mut by_name: BTreeMap<String, Vec<SpilledTable>> = BTreeMap::new();
-    for table in spilled {
-        by_name.entry(table.measurement.clone()).or_default().push(table);
-    }
+    let by_name = by_measurement(spilled);
     let mut rejects = Vec::new();
     let mut settled = Vec::new();
-    // A line that was rejected for a column counts too, though it is on disk no more.
-    let is_new = |measurement: &str, tables: &[SpilledTable]| {
-        let has_rows = tables.iter().any(|table| !table.blocks.is_empty());
-        let had_rows = seen.iter().any(|seen| seen.has(measurement));
-        tables.iter().all(|table| table.known.is_none()) && (has_rows || had_rows)
-    };
-    let new = by_name
-        .iter()
-        .filter(|(measurement, tables)| is_new(measurement, tables));
-    let mut new = new.map(|(measurement, _)| measurement.clone()).collect();
-    let excess = room.without_place(&mut new);
+    let excess = without_place(&by_name, room, &seen);
     for (measurement, tables) in by_name {
         let seen: Vec<SeenColumns> = seen.iter_mut().filter_map(|seen| seen.take(&measurement)).collect();
         if excess.contains(&measurement) {
@@ -79,6 +84,103 @@ pub fn settle_spilled(
     Ok((settled, rejects))
 }
 
+/// What the names of some tables of one measurement settle, before any row is looked at.
+struct Names {
+    known: Option<Arc<MeasurementSchema>>,
+    /// The new columns that get a place, if not all of them do.
+    admitted: Option<NewColumns>,
+    types: LearnedTypes,
+    tags: BTreeSet<String>,
+}
+
+impl Names {
+    fn new(tables: &[SpilledTable], room: Room, seen: Vec<NewColumns>) -> Self {
+        let known = tables.iter().find_map(|table| table.known.clone());
+        // Of what was seen too many are known to be there.
+        let on_disk = tables.iter().map(|table| table.columns.len() + table.tag_keys.len());
+        let most = seen.is_empty().then(|| on_disk.sum());
+        let on_disk = tables.iter().map(|table| table.new_columns(known.as_deref()));
+        let admitted = room.admitted(known.as_deref(), most, seen.into_iter().chain(on_disk));
+        let mut types = LearnedTypes::new();
+        let mut tags = BTreeSet::new();
+        match &admitted {
+            Some(admitted) => (types, tags) = (admitted.fields(), admitted.tags()),
+            None => {
+                for table in tables {
+                    let present = table.blocks.iter().flat_map(|block| block.columns.iter().copied());
+                    learn(&mut types, &table.columns, present.collect());
+                }
+            }
+        }
+        Self {
+            known,
+            admitted,
+            types,
+            tags,
+        }
+    }
+
+    /// The columns of a table that get no place.
+    fn excess(&self, table: &SpilledTable) -> Excess {
+        let excess = self
+            .admitted
+            .as_ref()
+            .map(|admitted| Excess::new(&table.columns, &table.tag_keys, self.known.as_deref(), admitted));
+        excess.unwrap_or_default()
+    }
+}
+
+/// Whether a block has lines that may turn out not to fit, so that it has to be read again.
+fn is_doubtful(block: &Block, open: &OpenColumns<'_>, excess: &Excess) -> bool {
+    let may_be = || open.is_any_of(&block.columns) || excess.is_any_of(&block.columns, &block.tags);
+    block.kept.is_some() && may_be()
+}
+
+/// The measurements that get no place.
+fn without_place(by_name: &BTreeMap<String, Vec<SpilledTable>>, room: Room, seen: &[SeenNames]) -> BTreeSet<String> {
+    // A line that was rejected for a column counts too, though it is on disk no more.
+    let is_new = |measurement: &str, tables: &[SpilledTable]| {
+        let has_rows = tables.iter().any(|table| !table.blocks.is_empty());
+        let had_rows = seen.iter().any(|seen| seen.has(measurement));
+        tables.iter().all(|table| table.known.is_none()) && (has_rows || had_rows)
+    };
+    let new = by_name
+        .iter()
+        .filter(|(measurement, tables)| is_new(measurement, tables));
+    let mut new = new.map(|(measurement, _)| measurement.clone()).collect();
+    room.without_place(&mut new)
+}
+
+/// The numbers of the blocks that [`settle_spilled`] reads again.
+pub(super) fn blocks_to_read(spilled: Vec<SpilledTable>, room: Room) -> Vec<usize> {
+    let by_name = by_measurement(spilled);
+    let excess = without_place(&by_name, room, &[]);
+    let mut numbers = Vec::new();
+    for (measurement, tables) in &by_name {
+        let names = Names::new(tables, room, Vec::new());
+        for table in tables {
+            let (open, without) = (
+                OpenColumns::new(measurement, &table.columns, &names.types),
+                names.excess(table),
+            );
+            let is_read = |block: &&Block| match excess.contains(measurement) {
+                true => block.kept.is_some(),
+                false => is_doubtful(block, &open, &without),
+            };
+            numbers.extend(table.blocks.iter().filter(is_read).map(|block| block.number));
+        }
+    }
+    numbers
+}
+
+fn by_measurement(spilled: Vec<SpilledTable>) -> BTreeMap<String, Vec<SpilledTable>> {
+    let mut by_name: BTreeMap<String, Vec<SpilledTable>> = BTreeMap::new();
+    for table in spilled {
+        by_name.entry(table.measurement.clone()).or_default().push(table);
+    }
+    by_name
+}
+
 fn settle_table(
     measurement: &str,
     mut tables: Vec<SpilledTable>,
@@ -86,28 +188,11 @@ fn settle_table(
     seen: Vec<NewColumns>,
     rejects: &mut Vec<RejectedLine>,
 ) -> Result<Option<SettledSpill>> {
-    let known = tables.iter().find_map(|table| table.known.clone());
-    // Of what was seen too many are known to be there.
-    let on_disk = tables.iter().map(|table| table.columns.len() + table.tag_keys.len());
-    let most = seen.is_empty().then(|| on_disk.sum());
-    let on_disk = tables.iter().map(|table| table.new_columns(known.as_deref()));
-    let admitted = room.admitted(known.as_deref(), most, seen.into_iter().chain(on_disk));
-    let mut types = LearnedTypes::new();
-    let mut tags = BTreeSet::new();
-    match &admitted {
-        Some(admitted) => (types, tags) = (admitted.fields(), admitted.tags()),
-        None => {
-            for table in &tables {
-                let present = table.blocks.iter().flat_map(|block| block.columns.iter().copied());
-                learn(&mut types, &table.columns, present.collect());
-            }
-        }
-    }
+    let mut names = Names::new(&tables, room, seen);
+    let mut tags = std::mem::take(&mut names.tags);
     for table in &mut tables {
-        let excess = admitted
-            .as_ref()
-            .map(|admitted| Excess::new(&table.columns, &table.tag_keys, known.as_deref(), admitted));
-        reject_rows(measurement, table, &excess.unwrap_or_default(), &types, rejects)?;
+        let excess = names.excess(table);
+        reject_rows(measurement, table, &excess, &names.types, rejects)?;
         let present: BTreeSet<u32> = table
             .blocks
             .iter()
@@ -115,23 +200,13 @@ fn settle_table(
             .collect();
         tags.extend(present.iter().map(|&key| table.tag_keys[key as usize].clone()));
     }
+    let Names { known, types, .. } = names;
     let schema = Arc::new(extend_schema(measurement, known.as_deref(), &tags, &types));
     let learned = schema.columns.len() > known.map_or(0, |known| known.columns.len());
     if !learned && tables.iter().all(|table| table.blocks.is_empty()) {
         return Ok(None);
     }
-    let of_tags = schema.places_of(ColumnKind::Tag);
-    let run = |table: SpilledTable| Run {
-        fields: places(&schema, &table.columns),
-        tags: table
-            .tag_keys
-            .iter()
-            .map(|key| of_tags.get(key.as_str()).copied())
-            .collect(),
-        table,
-    };
-    let runs = tables.into_iter().map(run).collect();
-    Ok(Some(SettledSpill { schema, runs }))
+    Ok(Some(SettledSpill::new(schema, tables)))
 }
 
 impl SpilledTable {
@@ -158,8 +233,8 @@ fn reject_rows(
     let mut blocks = std::mem::take(&mut table.blocks);
     let open = OpenColumns::new(measurement, &table.columns, types);
     for block in &mut blocks {
-        let may_be = open.is_any_of(&block.columns) || excess.is_any_of(&block.columns, &block.tags);
-        let Some(kept) = block.kept.filter(|_| may_be) else {
+        let doubtful = is_doubtful(block, &open, excess);
+        let Some(kept) = block.kept.filter(|_| doubtful) else {
             continue;
         };
         let chunk = table.rows(block)?;

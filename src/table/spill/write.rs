@@ -15,20 +15,19 @@ use crate::table::builder::{CHUNK_ROWS, Chunk};
 use crate::table::collected::CollectedTable;
 use crate::table::reject::RejectedText;
 
-/// Series up to which a table is written once for all blocks of a run; else each block has those of its rows.
-const SHARED_SERIES: usize = 4_096;
-
-/// Writes the rows of all tables into one file, but for those that were taken out: their places, by chunk.
+/// Writes the rows of all tables into one file, but for those that were taken out: their places, by chunk. The blocks of a table that has
+/// no more series than `shared_series` share one piece with all of them.
 pub(super) fn spill_tables(
     tables: Vec<(CollectedTable, Vec<HashSet<usize>>)>,
     space: &SpillSpace,
     zone: Zone,
     block_bytes: usize,
+    shared_series: usize,
 ) -> Result<Vec<SpilledTable>> {
     let mut file = space.file()?;
     let mut written = Vec::with_capacity(tables.len());
     for (table, removed) in tables {
-        let blocks = Sorted::new(&table, &removed, block_bytes).write(zone, &mut file)?;
+        let blocks = Sorted::new(&table, &removed, block_bytes).write(zone, shared_series, &mut file)?;
         written.push((table.measurement, table.known, table.tag_keys, table.columns, blocks));
     }
     let file = Arc::new(file.finish()?);
@@ -93,9 +92,9 @@ impl<'a> Sorted<'a> {
         }
     }
 
-    fn write(mut self, zone: Zone, file: &mut SpillWriter) -> Result<Vec<Block>> {
+    fn write(mut self, zone: Zone, shared_series: usize, file: &mut SpillWriter) -> Result<Vec<Block>> {
         let table = self.table;
-        if table.series.len() <= SHARED_SERIES && !self.places.is_empty() {
+        if table.series.len() <= shared_series && !self.places.is_empty() {
             let all = table.series.iter().map(Vec::as_slice);
             let piece = append_series(&table.tag_values, all, file)?;
             self.shared_series = Some(Shared { piece });
@@ -108,7 +107,7 @@ impl<'a> Sorted<'a> {
             let of_day = rest.partition_point(|place| i128::from(place.time) < end);
             let (day_places, later) = rest.split_at(of_day);
             for places in day_places.chunks(self.rows_of_block) {
-                let block = self.block(day, places, blocks.last(), file)?;
+                let block = self.block(blocks.len(), day, places, blocks.last(), file)?;
                 blocks.push(block);
             }
             rest = later;
@@ -116,7 +115,14 @@ impl<'a> Sorted<'a> {
         Ok(blocks)
     }
 
-    fn block(&self, day: Day, places: &[Place], before: Option<&Block>, file: &mut SpillWriter) -> Result<Block> {
+    fn block(
+        &self,
+        number: usize,
+        day: Day,
+        places: &[Place],
+        before: Option<&Block>,
+        file: &mut SpillWriter,
+    ) -> Result<Block> {
         let table = self.table;
         let mut series: Vec<u32> = places
             .iter()
@@ -155,6 +161,7 @@ impl<'a> Sorted<'a> {
             columns,
         };
         Ok(Block {
+            number,
             day,
             rows: places.len(),
             first: places.first().map_or(0, |place| place.time),

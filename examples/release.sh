@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes what is handed out, from this checkout, in target/release-files: a Debian package for this Debian and later ones; the program that
-# needs no library, in an archive with its manual pages and completions; and the files of a container. Usage: examples/release.sh
+# needs no library, in an archive with its manual pages and completions; the files of a container; and the wheel of the Python package.
+# Usage: examples/release.sh
 #
-# Needs what cargo build needs, musl-gcc, Rust's musl target and cargo-deb:
-#   apt-get install musl-tools && rustup target add x86_64-unknown-linux-musl && cargo install --locked cargo-deb
+# Needs what cargo build needs, musl-gcc, Rust's musl target, cargo-deb, and Python with venv, which gets maturin from PyPI:
+#   apt-get install musl-tools python3-venv && rustup target add x86_64-unknown-linux-musl && cargo install --locked cargo-deb
 # .ci/package runs this and tries what comes out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -52,10 +53,16 @@ chmod 1777 "$out/container/own/tmp"
 
 cargo deb --quiet --no-build --strip --output "$out"
 
+# One wheel for every CPython from 3.10 on. maturin gives it the oldest manylinux tag that its symbols allow: that of this machine's glibc. For an
+# older one build on an older system, or in the containers of manylinux.
+maturin=target/tools/maturin
+[[ -x $maturin/bin/maturin ]] || { python3 -m venv "$maturin" && "$maturin/bin/pip" install --quiet maturin==1.16.0; }
+"$maturin/bin/maturin" build --release --locked --strip --out "$out" --manifest-path python/Cargo.toml
+
 # The newest version of glibc that a program names, or nothing.
 needs_of_glibc() { objdump -T "$1" 2>/dev/null | sed -n 's/.*(\?GLIBC_\([0-9.]*\).*/\1/p' | sort -Vu | tail -n 1; }
 for program in "$out/$name/diurnal" target/release/diurnal; do
     glibc=$(needs_of_glibc "$program")
     echo "$program: $("$program" --version), needs ${glibc:+glibc }${glibc:-no library}"
 done
-(cd "$out" && du -b --apparent-size "$name/diurnal" ./*.tar.gz ./*.deb && sha256sum ./*.tar.gz ./*.deb >SHA256SUMS)
+(cd "$out" && du -b --apparent-size "$name/diurnal" ./*.tar.gz ./*.deb ./*.whl && sha256sum ./*.tar.gz ./*.deb ./*.whl >SHA256SUMS)

@@ -1,16 +1,23 @@
-//! Line protocol -> Arrow record batches in one call, for programs that want the tables and no archive.
+//! Line protocol -> Arrow record batches in one call, for programs that want the tables and no archive: [`record_batches`] from memory,
+//! [`read`] from files and streams on many threads, [`day`] with the files of a day that an archive would have.
+
+pub mod day;
+pub mod read;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use rayon::prelude::*;
 
-use crate::calendar::Zone;
 use crate::error::Result;
-use crate::order::{DayColumns, Entry, Slice, SortedRun, split_days};
+use crate::format::TimeUnit;
+use crate::order::{DayColumns, Slice, SortedRun, entries_of};
 use crate::source::Origin;
 use crate::store::record::Counts;
-use crate::table::settle::settle;
+use crate::table::settle::{Settled, settle};
 use crate::table::{CollectSettings, Collector, RejectedLine};
 
 /// What [`record_batches`] made of some lines.
@@ -31,8 +38,8 @@ pub struct Batches {
 /// `lines` are line protocol as in a file or a Kafka message. `default_time` is what a line without time gets, in nanoseconds
 /// since 1970-01-01 UTC; without it such a line is a reject.
 ///
-/// All is done on this thread and in memory. For many messages on many threads take the stages by themselves: a
-/// [`Collector`] a thread, [`settle`], [`SortedRun::merge`].
+/// The lines are parsed on this thread; [`read::read_tables`] does it on many, and reads files. For messages of your own take the stages
+/// by themselves: a [`Collector`] a thread, [`settle`], [`SortedRun::merge`].
 ///
 /// # Errors
 /// More text in one string column than an Arrow array can hold, 2 GiB. Lines that are no good are no error but
@@ -70,29 +77,84 @@ pub fn record_batches(lines: &[u8], default_time: Option<i64>, settings: Collect
         offset: at as u64,
     });
     let settled = settle(vec![collector.finish()]);
+    let Tables {
+        tables,
+        rejects,
+        counts,
+    } = sorted(settled, time_unit, |rows| vec![0..rows])?;
+    let whole = |(name, mut table): (String, Table)| Some((name, table.batches.pop()?));
+    Ok(Batches {
+        tables: tables.into_iter().filter_map(whole).collect(),
+        rejects,
+        counts,
+    })
+}
+
+/// The rows of one measurement.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The columns, `time` first, with what is known of them in their metadata; the measurement's name in that of the whole.
+    pub schema: SchemaRef,
+    /// The rows in their order. A tag has the same dictionary in all of them.
+    pub batches: Vec<RecordBatch>,
+}
+
+/// What became of some lines.
+#[derive(Debug)]
+pub struct Tables {
+    /// By measurement, each with one row at least.
+    pub tables: BTreeMap<String, Table>,
+    /// The lines that are in no table.
+    pub rejects: Vec<RejectedLine>,
+    /// `lines = points + folded + rejected`.
+    pub counts: Counts,
+}
+
+/// Sorts and folds the rows of each table; `cut` says which rows of so many become one record batch.
+fn sorted(settled: Settled, time_unit: TimeUnit, cut: fn(usize) -> Vec<Range<usize>>) -> Result<Tables> {
+    let done: Vec<_> = settled
+        .tables
+        .into_par_iter()
+        .map(|table| {
+            let entries = entries_of(&table)?;
+            let columns = DayColumns::new(&table, &[], &entries, time_unit);
+            // Without files there is nothing to divide into days: one run holds them all.
+            let run = SortedRun::merge(&table, None, entries, &columns, Slice::all())?;
+            let made = table_of(&run, &cut(run.rows()))?;
+            Ok((table.schema.measurement.clone(), made, run.counts()))
+        })
+        .collect::<Result<_>>()?;
+    let mut tables = BTreeMap::new();
     let mut counts = Counts {
         lines: settled.lines,
         rejected: settled.rejects.len() as u64,
         ..Counts::default()
     };
-    let mut tables = BTreeMap::new();
-    for table in &settled.tables {
-        // Without files there is nothing to divide into days: one run holds them all.
-        let entries: Vec<Entry> = split_days(table, Zone::Utc)?.into_values().flatten().collect();
-        let all = Slice::of_day(i128::from(i64::MIN)..i128::from(i64::MAX) + 1);
-        let columns = DayColumns::new(table, &[], &entries, time_unit);
-        let run = SortedRun::merge(table, None, entries, &columns, all)?;
-        let found = run.counts();
+    for (measurement, table, found) in done {
         counts.points += found.points;
         counts.folded += found.folded;
         counts.conflicts += found.conflicts;
-        let batch = run.leaf(0..run.rows())?.record_batch()?;
-        tables.insert(table.schema.measurement.clone(), batch);
+        if found.points > 0 {
+            tables.insert(measurement, table);
+        }
     }
-    Ok(Batches {
+    Ok(Tables {
         tables,
         rejects: settled.rejects,
         counts,
+    })
+}
+
+/// The rows of a run as record batches, one a range.
+fn table_of(run: &SortedRun<'_>, ranges: &[Range<usize>]) -> Result<Table> {
+    let parts = run.parts(ranges)?;
+    let batches = parts
+        .par_iter()
+        .map(|part| part.record_batch())
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Table {
+        schema: run.schema().arrow(),
+        batches,
     })
 }
 
@@ -103,7 +165,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::format::TimeUnit;
 
     fn batches(lines: &str) -> Batches {
         record_batches(lines.as_bytes(), None, CollectSettings::default()).unwrap()

@@ -13,6 +13,7 @@ use diurnal::commands;
 ///
 /// Without the kernel's huge pages (feature `no_thp`): a column that is only begun would take whole ones. An archive of 2M lines peaks at
 /// 550 MiB without, at 680 MiB with them, and hourly runs take a sixth less processor time (`benches/archive`, `benches/month`).
+#[cfg(feature = "allocator")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -25,6 +25,7 @@ mod messages;
 mod metrics;
 mod pages;
 mod prune;
+mod python;
 mod queries;
 mod readers;
 mod rejects;

@@ -167,8 +167,16 @@ fn send_blocks(
             }
             // A pipe that was left because of the signal: that is said once, at the end.
             Err(_) if stop.is_set() => return,
-            Err(error) => round.errors.push(error),
+            Err(error) => round.errors.push(of_file(error)),
         }
+    }
+}
+
+/// The error of a file that could not be read to its end, with what to do where it does not say so itself.
+fn of_file(error: Error) -> Error {
+    match error.advice() {
+        Some(_) => error,
+        None => error.hint("its lines before the damage were archived; mend the file and import it again"),
     }
 }
 

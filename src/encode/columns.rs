@@ -13,7 +13,7 @@ use crate::format::TimeUnit;
 use crate::table::schema::{Column, ColumnKind, ColumnOrigin, ColumnType};
 
 /// Name of the first column of every day file.
-pub(super) const TIME: &str = "time";
+pub(crate) const TIME: &str = "time";
 pub(super) const NS_PER_US: i64 = 1_000;
 
 // Keys of the metadata of a field.
@@ -53,7 +53,7 @@ pub(super) fn time_array(unit: TimeUnit, times: &[i64]) -> ArrayRef {
 }
 
 /// The Arrow type of a tag or field column.
-pub(super) fn arrow_type(column: &Column) -> DataType {
+pub(crate) fn arrow_type(column: &Column) -> DataType {
     match (column.kind, column.ty) {
         (ColumnKind::Tag, _) => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
         (ColumnKind::Field, ColumnType::Float) => DataType::Float64,
@@ -119,12 +119,7 @@ pub(super) fn day_schema(schema: &Schema, measurement: &str, path: &Path) -> Res
 }
 
 fn day_column(field: &Field) -> Result<Column, String> {
-    let text = |name: &str| field.metadata().get(name).map(ToString::to_string);
-    let kind = match text(KIND).as_deref() {
-        Some(TAG) => ColumnKind::Tag,
-        Some(FIELD) => ColumnKind::Field,
-        _ => return Err("does not say whether it is a tag or a field".to_owned()),
-    };
+    let kind = kind_of(field).ok_or("does not say whether it is a tag or a field")?;
     let ty = match field.data_type() {
         DataType::Float64 => ColumnType::Float,
         DataType::Int64 => ColumnType::Int,
@@ -132,21 +127,37 @@ fn day_column(field: &Field) -> Result<Column, String> {
         DataType::Boolean => ColumnType::Boolean,
         _ => ColumnType::String,
     };
-    let column = Column {
+    let column = column_of(field, kind, ty);
+    match arrow_type(&column) == *field.data_type() {
+        true => Ok(column),
+        false => Err(format!("has the type {}", field.data_type())),
+    }
+}
+
+/// Whether a field's metadata calls it a tag or a field, if it says so.
+pub(crate) fn kind_of(field: &Field) -> Option<ColumnKind> {
+    match field.metadata().get(KIND).map(String::as_str) {
+        Some(TAG) => Some(ColumnKind::Tag),
+        Some(FIELD) => Some(ColumnKind::Field),
+        _ => None,
+    }
+}
+
+/// The column that a field's metadata tells of; what says nothing of its kind was declared by nobody.
+pub(crate) fn column_of(field: &Field, kind: ColumnKind, ty: ColumnType) -> Column {
+    let text = |name: &str| field.metadata().get(name).map(ToString::to_string);
+    Column {
         name: field.name().clone(),
         key: text(KEY).unwrap_or_else(|| field.name().clone()),
         kind,
         ty,
         origin: match text(ORIGIN).as_deref() {
-            Some(LEARNED) => ColumnOrigin::Learned,
-            _ => ColumnOrigin::Declared,
+            None if kind_of(field).is_some() => ColumnOrigin::Declared,
+            Some(LEARNED) | None => ColumnOrigin::Learned,
+            Some(_) => ColumnOrigin::Declared,
         },
         unit: text(UNIT),
         description: text(DESCRIPTION),
-    };
-    match arrow_type(&column) == *field.data_type() {
-        true => Ok(column),
-        false => Err(format!("has the type {}", field.data_type())),
     }
 }
 

@@ -18,7 +18,9 @@ use std::sync::Arc;
 
 use ::parquet::arrow::arrow_writer::ArrowColumnChunk;
 use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Schema, SchemaRef};
 
+pub(crate) use self::columns::{TIME, arrow_type, column_of, kind_of};
 pub use self::csv::{CsvDayWriter, CsvLeaf, csv_header};
 pub use self::csv_read::CsvDay;
 pub use self::parquet::ParquetDayWriter;
@@ -41,6 +43,16 @@ pub struct DaySchema {
     pub columns: Vec<Column>,
     /// Resolution of `time`.
     pub time_unit: TimeUnit,
+}
+
+impl DaySchema {
+    /// The columns as Arrow knows them, `time` first: units and descriptions in their metadata, the measurement's name in that of the whole,
+    /// as a reader of the Parquet file finds them.
+    pub fn arrow(&self) -> SchemaRef {
+        let metadata = [(parquet::MEASUREMENT_KEY.to_owned(), self.measurement.clone())];
+        let schema = columns::arrow_schema(self);
+        Arc::new(Schema::clone(&schema).with_metadata(metadata.into()))
+    }
 }
 
 /// The rows of one leaf (row group), sorted and folded.
@@ -90,15 +102,14 @@ impl LeafRows {
         }
     }
 
-    /// The rows as Arrow's own table, `time` first: what a reader of the Parquet file gets, units and descriptions in the
-    /// metadata of the fields.
+    /// The rows as Arrow's own table, `time` first: what a reader of the Parquet file gets, with the metadata of [`DaySchema::arrow`].
     ///
     /// # Errors
     /// Columns that aren't those of the schema.
     pub fn record_batch(&self) -> Result<RecordBatch> {
         let mut columns = columns::tidy(&self.schema, self)?;
         columns.insert(0, columns::time_array(self.schema.time_unit, &self.times));
-        RecordBatch::try_new(columns::arrow_schema(&self.schema), columns)
+        RecordBatch::try_new(self.schema.arrow(), columns)
             .map_err(|error| Error::new(format_args!("rows of {}", self.schema.measurement), error))
     }
 }

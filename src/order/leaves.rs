@@ -72,6 +72,11 @@ impl Slice {
         }
     }
 
+    /// All times that there are: for rows that go into no file.
+    pub fn all() -> Self {
+        Self::of_day(i128::from(i64::MIN)..i128::from(i64::MAX) + 1)
+    }
+
     /// The slices that it is split into when it has too many rows; none for a single instant.
     pub fn parts(&self) -> Option<Vec<Self>> {
         let Range { start, end } = self.time;

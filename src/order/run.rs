@@ -1,14 +1,14 @@
 //! One day of one measurement, or a slice of it, sorted and folded: what an encoder may take.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringArray};
 use arrow::datatypes::Int32Type;
-use rayon::slice::ParallelSliceMut;
+use rayon::prelude::*;
 
-use super::columns::FieldColumn;
+use super::columns::{FieldColumn, Taken};
 use super::days::{Entry, check_batches, row_number, row_place};
 use super::fold::Points;
 use super::leaves::{Slice, divide};
@@ -207,20 +207,48 @@ impl<'a> SortedRun<'a> {
         leaves
     }
 
-    /// The rows of a leaf as typed columns.
+    /// The rows of a leaf as typed columns. The dictionary of a tag holds the values that occur in the leaf.
     ///
     /// # Errors
     /// A string column with more than 2 GiB in this leaf.
     pub fn leaf(&self, rows: Range<usize>) -> Result<LeafRows> {
         let (firsts, taken) = self.points.taken(&self.entries, rows);
+        self.gather(&firsts, &taken, |tag| {
+            Values::of(&self.series, tag, firsts.iter().copied())
+        })
+    }
+
+    /// Ranges of rows as typed columns, gathered side by side. The dictionary of a tag is the same for all of them, and holds the values
+    /// that occur in any row of the run.
+    ///
+    /// # Errors
+    /// A string column with more than 2 GiB in one of the ranges.
+    pub fn parts(&self, ranges: &[Range<usize>]) -> Result<Vec<LeafRows>> {
+        let tags: Vec<Values> = (0..self.series.tags())
+            .into_par_iter()
+            .map(|tag| Values::of(&self.series, tag, self.entries.iter()))
+            .collect();
+        let part = |rows: &Range<usize>| {
+            let (firsts, taken) = self.points.taken(&self.entries, rows.clone());
+            self.gather(&firsts, &taken, |tag| &tags[tag])
+        };
+        ranges.par_iter().map(part).collect()
+    }
+
+    fn gather<V: Borrow<Values>>(
+        &self,
+        firsts: &[&Entry],
+        taken: &[Taken],
+        values: impl Fn(usize) -> V,
+    ) -> Result<LeafRows> {
         let DayColumns { schema, numbers } = self.columns;
         let mut columns = Vec::with_capacity(numbers.len());
         // Tags come first in the measurement's columns too, so a tag's number is its place among the series' cells.
         for (&number, column) in numbers.iter().zip(&schema.columns) {
             columns.push(match column.kind {
-                ColumnKind::Tag => tag_column(&self.series, number, &firsts),
+                ColumnKind::Tag => values(number).borrow().column(&self.series, number, firsts),
                 ColumnKind::Field => match &self.fields[number] {
-                    Some(field) => field.gather(&taken, |point| self.points.lines(&self.entries, point))?,
+                    Some(field) => field.gather(taken, |point| self.points.lines(&self.entries, point))?,
                     None => arrow::array::new_null_array(&column.ty.arrow(), firsts.len()),
                 },
             });
@@ -277,28 +305,44 @@ fn field_columns<'a>(schema: &MeasurementSchema, batches: &[&'a TableBatch]) -> 
         .collect()
 }
 
-/// A tag column of a leaf: a dictionary of the values that occur in it, ascending.
-fn tag_column(series: &SeriesSet, tag: usize, firsts: &[&Entry]) -> ArrayRef {
-    let mut key_of_value: Vec<i32> = vec![-1; series.values(tag).len()];
-    for entry in firsts {
-        if let Some(value) = series.value(entry.rank, tag) {
-            key_of_value[value as usize] = 0;
+/// The values of a tag that occur in some rows, ascending: the dictionary of a column.
+struct Values {
+    /// For each value of the series its key in the dictionary; -1 for those that do not occur.
+    keys: Vec<i32>,
+    dictionary: ArrayRef,
+}
+
+impl Values {
+    fn of<'e>(series: &SeriesSet, tag: usize, rows: impl Iterator<Item = &'e Entry>) -> Self {
+        let mut keys: Vec<i32> = vec![-1; series.values(tag).len()];
+        for entry in rows {
+            if let Some(value) = series.value(entry.rank, tag) {
+                keys[value as usize] = 0;
+            }
+        }
+        let mut values = Vec::new();
+        for (key, value) in keys.iter_mut().zip(series.values(tag)) {
+            if *key == 0 {
+                *key = i32::try_from(values.len()).expect("tag values are bounded by memory long before");
+                values.push(value.as_str());
+            }
+        }
+        Self {
+            keys,
+            dictionary: Arc::new(StringArray::from(values)),
         }
     }
-    let mut values = Vec::new();
-    for (key, value) in key_of_value.iter_mut().zip(series.values(tag)) {
-        if *key == 0 {
-            *key = i32::try_from(values.len()).expect("a leaf has fewer rows than i32 can count");
-            values.push(value.as_str());
-        }
+
+    /// The tag's column of some of these rows.
+    fn column(&self, series: &SeriesSet, tag: usize, firsts: &[&Entry]) -> ArrayRef {
+        let keys: Int32Array = firsts
+            .iter()
+            .map(|entry| series.value(entry.rank, tag).map(|value| self.keys[value as usize]))
+            .collect();
+        let (_, keys, nulls) = keys.into_parts();
+        let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
+        let keys = Int32Array::new(keys, nulls);
+        let dictionary = DictionaryArray::<Int32Type>::try_new(keys, Arc::clone(&self.dictionary));
+        Arc::new(dictionary.expect("every key was made from the values"))
     }
-    let keys: Int32Array = firsts
-        .iter()
-        .map(|entry| series.value(entry.rank, tag).map(|value| key_of_value[value as usize]))
-        .collect();
-    let (_, keys, nulls) = keys.into_parts();
-    let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
-    let keys = Int32Array::new(keys, nulls);
-    let dictionary = DictionaryArray::<Int32Type>::try_new(keys, Arc::new(StringArray::from(values)));
-    Arc::new(dictionary.expect("every key was made from the values"))
 }

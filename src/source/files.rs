@@ -16,7 +16,7 @@ use crate::lineproto::{KEPT_OF_LONG_LINE, Limits, whole_lines};
 
 /// Bytes of a block, more where one line is longer: enough to share the work out, small enough to stay in the cache, and few lines even
 /// where lines are short, since those of the blocks that were read belong to the commit however many of them are rejects.
-const BLOCK_BYTES: usize = 1 << 18;
+pub(crate) const BLOCK_BYTES: usize = 1 << 18;
 
 /// A piece of a file that can be parsed apart from the rest.
 #[derive(Debug)]
@@ -113,6 +113,23 @@ impl Files {
         })
     }
 
+    /// The same with the one thing that `reader` gives; `path` is what its blocks and errors call it.
+    ///
+    /// # Errors
+    /// Its first bytes can't be read.
+    pub fn of_reader(path: &str, reader: Box<dyn Read + Send>, limits: Limits) -> Result<Self> {
+        let read_bytes = Arc::default();
+        Ok(Self {
+            waiting: Vec::new().into_iter(),
+            open: Some(OpenFile::of_reader(path.into(), reader, &read_bytes)?),
+            limits,
+            finished: Vec::new(),
+            stop: StopFlag::new(),
+            stored_bytes: None,
+            read_bytes,
+        })
+    }
+
     /// Bytes of all files as they are on disk, compressed or not; `None` where one of them is standard input or a pipe.
     pub fn stored_bytes(&self) -> Option<u64> {
         self.stored_bytes
@@ -161,9 +178,14 @@ fn is_standard_input(path: &Path) -> bool {
 impl OpenFile {
     fn new(path: &Path, stop: &StopFlag, read_bytes: &Arc<AtomicU64>) -> Result<Self> {
         let reader = raw(path, stop).map_err(|error| Error::io(path, "open it", &error))?;
-        let (reader, plain) = decompressed(reader, read_bytes).map_err(|error| Error::io(path, "read it", &error))?;
+        Self::of_reader(path.to_string_lossy().into(), reader, read_bytes)
+    }
+
+    fn of_reader(path: Arc<str>, reader: Box<dyn Read + Send>, read_bytes: &Arc<AtomicU64>) -> Result<Self> {
+        let (reader, plain) =
+            decompressed(reader, read_bytes).map_err(|error| Error::io(Path::new(&*path), "read it", &error))?;
         Ok(Self {
-            path: path.to_string_lossy().into(),
+            path,
             reader,
             read_bytes: plain.then(|| Arc::clone(read_bytes)),
             offset: 0,
@@ -255,7 +277,6 @@ impl OpenFile {
 
     fn not_read(&self, error: &io::Error) -> Error {
         Error::io(Path::new(&*self.path), "read it", error)
-            .hint("its lines before the damage were archived; mend the file and import it again")
     }
 }
 
@@ -324,27 +345,47 @@ fn decompressed(
     mut raw: Box<dyn Read + Send>,
     read_bytes: &Arc<AtomicU64>,
 ) -> io::Result<(Box<dyn Read + Send>, bool)> {
-    const GZIP: &[u8] = &[0x1f, 0x8b];
-    const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
     let mut start = Vec::new();
-    raw.by_ref().take(ZSTD.len() as u64).read_to_end(&mut start)?;
-    let is = |magic: &[u8]| start.starts_with(magic);
-    // RFC 8878, section 3.1.2: a skippable frame may come first; pzstd begins every file with one.
-    let zstd = is(ZSTD) || matches!(start[..], [0x50..=0x5f, 0x2a, 0x4d, 0x18]);
-    let gzip = is(GZIP);
+    raw.by_ref().take(MAGIC_BYTES).read_to_end(&mut start)?;
+    let compression = Compression::of(&start);
     let whole = io::Cursor::new(start).chain(raw);
-    if !gzip && !zstd {
+    let Some(compression) = compression else {
         return Ok((Box::new(whole), true));
-    }
+    };
     let counted = CountedRead {
         reader: whole,
         bytes: Arc::clone(read_bytes),
     };
-    Ok(match gzip {
-        true => (
+    Ok(match compression {
+        Compression::Gzip => (
             Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 18, counted))),
             false,
         ),
-        false => (Box::new(zstd::Decoder::new(counted)?), false),
+        Compression::Zstd => (Box::new(zstd::Decoder::new(counted)?), false),
     })
+}
+
+/// Bytes at the start of a file that tell how it is compressed.
+const MAGIC_BYTES: u64 = 4;
+
+enum Compression {
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    /// None, where these bytes start what is read as it is.
+    fn of(start: &[u8]) -> Option<Self> {
+        match start {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            // RFC 8878, section 3.1.2: a skippable frame may come first; pzstd begins every file with one.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a file that starts with these bytes, four of them at least, is taken for a compressed one.
+pub fn is_compressed(start: &[u8]) -> bool {
+    Compression::of(start).is_some()
 }

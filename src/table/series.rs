@@ -129,6 +129,11 @@ impl SeriesSet {
         self.len == 0
     }
 
+    /// The number of tag columns.
+    pub fn tags(&self) -> usize {
+        self.values.len()
+    }
+
     /// The distinct values of a tag column, ascending.
     pub fn values(&self, tag: usize) -> &[String] {
         &self.values[tag]

@@ -208,7 +208,7 @@ fn tag_keys(tables: &[CollectedTable], used: &[Vec<bool>]) -> BTreeSet<String> {
 }
 
 /// The schema with new columns named and put in their places.
-pub(super) fn extend_schema(
+pub(crate) fn extend_schema(
     measurement: &str,
     known: Option<&MeasurementSchema>,
     tags: &BTreeSet<String>,

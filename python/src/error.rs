@@ -38,9 +38,5 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         Kind::Locked => "LockedError",
     };
     let class = py.import("diurnal._errors")?.getattr(class)?;
-    Ok(PyErr::from_value(class.call1((
-        error.object(),
-        error.cause(),
-        error.advice(),
-    ))?))
+    Ok(PyErr::from_value(class.call1((error.object(), error.cause(), error.advice()))?))
 }

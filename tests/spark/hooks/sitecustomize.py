@@ -8,40 +8,19 @@ import importlib.machinery
 import os
 import sys
 
+# The functions of `diurnal.engine`, and the methods of its `Run`.
 STAGES = ("parse", "route", "encode", "splice")
+CALLS = ("begin", "settle", "examine", "plan", "encoded", "commit")
 
 HOOKS = {"SPARK_TEST_FAULTS": "faults", "SPARK_BENCH_TIMES": "times"}
-
-
-class HookedRun:
-    """A `Run`, each method of it hooked."""
-
-    def __init__(self, run, hook):
-        self._run, self._hook = run, hook
-
-    def __enter__(self):
-        self._run.__enter__()
-        return self
-
-    def __exit__(self, *error):
-        return self._run.__exit__(*error)
-
-    def __getattr__(self, name):
-        value = getattr(self._run, name)
-        return self._hook.of_driver(name, value) if callable(value) else value
 
 
 def patch(engine, hook):
     for stage in STAGES:
         setattr(engine, stage, hook.of_task(stage, getattr(engine, stage)))
-    begin = hook.of_driver("begin", engine.Run.begin)
-
-    class Run:
-        @staticmethod
-        def begin(*arguments, **named):
-            return HookedRun(begin(*arguments, **named), hook)
-
-    engine.Run = Run
+    for call in CALLS:
+        setattr(engine.Run, call, hook.of_driver(call, getattr(engine.Run, call)))
+    engine.Run.begin = staticmethod(engine.Run.begin)
 
 
 class Finder:

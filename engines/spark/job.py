@@ -18,7 +18,8 @@ from pyspark.sql.functions import col
 
 # Flags of `diurnal archive` that mean the same here.
 SAME_AS_ARCHIVE = (
-    "from until partitions accept-recreated timezone time-unit time-range formats schemas precision max-rejects group timeout"
+    "from until replay partitions accept-recreated group timeout timezone time-unit time-range formats schemas precision max-rejects "
+    "max-measurements max-columns max-line max-tags max-fields"
 ).split()
 
 # Blocks are big: so many bytes of them are between Spark and a Python worker at a time.
@@ -50,6 +51,7 @@ def arguments(words=None):
     parser.add_argument("--partitions-per-core", type=int, default=2, metavar="N", help="parse tasks for each core that Spark has (2)")
     parser.add_argument("--min-partitions", type=int, default=1, metavar="N", help="parse tasks at least (1)")
     parser.add_argument("--unit-rows", type=int, metavar="N", help="rows that one encode task takes, about")
+    parser.add_argument("--memory", metavar="BYTES", help="what diurnal's code may take in each task, Spark's memory beside it (512MiB)")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
     return parser.parse_args(words)
 
@@ -63,7 +65,7 @@ def properties(lines):
 
 def for_engine(options):
     """What `diurnal.engine` is told, by the names of the command line."""
-    given = {name: getattr(options, name.replace("-", "_")) for name in SAME_AS_ARCHIVE}
+    given = {name: getattr(options, name.replace("-", "_")) for name in (*SAME_AS_ARCHIVE, "memory")}
     given["X"] = "\n".join(options.X) or None
     given["F"] = options.F
     return {name: value for name, value in given.items() if value is not None}

@@ -293,6 +293,7 @@ impl Spark {
         if ran.status.code() != Some(code) {
             eprintln!("--- the cluster\n{}", self.log());
         }
+        println!("spark-submit took {:.0} s", ran.elapsed.as_secs_f64());
         let report = report(&ran.expect_code(code));
         assert_eq!(report["exit_code"], code, "the report's own exit code");
         report

@@ -4,16 +4,16 @@
 #
 #   DIURNAL_BENCH_BROKERS=host:port benches/spark/run.sh
 #
-# The topic is that of `cargo bench --bench archive`, filled by it (DIURNAL_BENCH_LINES, 2000000). DIURNAL_BENCH_RUNS (3) is how often,
-# DIURNAL_BENCH_PACKAGE a folder with the Python package (a release build of the one in python/ is put into target/bench-spark), and
-# DIURNAL_BENCH_SPARK further words for spark-submit. Both archives have to be the same, or it ends with 1. Needs Java 17, Maven and Python.
+# The topic is that of `cargo bench --bench archive`, filled by it (DIURNAL_BENCH_LINES, 2000000), unless DIURNAL_BENCH_TOPIC names one that
+# has so many lines. DIURNAL_BENCH_RUNS (3) is how often, DIURNAL_BENCH_SPARK further words for spark-submit. Program and package are built for
+# release, unless DIURNAL_BENCH_PROGRAM and DIURNAL_BENCH_PACKAGE (a folder with `diurnal/`) name others. Both archives have to have the
+# same day files, or it ends with 1. Needs Java 17, Maven and Python. Figures go to target/bench-spark/out/figures.json too.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 : "${DIURNAL_BENCH_BROKERS:?host:port of a Kafka broker}"
 lines=${DIURNAL_BENCH_LINES:-2000000}
 runs=${DIURNAL_BENCH_RUNS:-3}
-topic=diurnal-bench-$lines-5-2
 tools=$root/target/bench-spark
 out=$tools/out
 port=${DIURNAL_BENCH_PORT:-17077}
@@ -21,10 +21,17 @@ rm -rf "$out"
 mkdir -p "$out"
 
 cd "$root"
-cargo build --release --bin diurnal
-bench=$(cargo bench --bench archive --no-run 2>&1 | sed -n 's/.*(\(.*archive-[0-9a-f]*\)).*/\1/p')
-# Fills the topic unless that was done before.
-DIURNAL_BENCH_FILL=1 DIURNAL_BENCH_LINES=$lines "$bench"
+program=${DIURNAL_BENCH_PROGRAM:-}
+if [ -z "$program" ]; then
+    cargo build --release --bin diurnal
+    program=target/release/diurnal
+fi
+topic=${DIURNAL_BENCH_TOPIC:-}
+if [ -z "$topic" ]; then
+    bench=$(cargo bench --bench archive --no-run 2>&1 | sed -n 's/.*(\(.*archive-[0-9a-f]*\)).*/\1/p')
+    # Fills the topic unless that was done before.
+    topic=$(DIURNAL_BENCH_FILL=1 DIURNAL_BENCH_LINES=$lines "$bench" | tail -n 1)
+fi
 
 package=${DIURNAL_BENCH_PACKAGE:-}
 if [ -z "$package" ]; then
@@ -68,7 +75,7 @@ for ((run = 1; run <= runs; run++)); do
         engines/spark/job.py --brokers "$DIURNAL_BENCH_BROKERS" --topic "$topic" --archive "$folder/archive"
     folder=$out/one-$run
     mkdir -p "$folder"
-    timed "$folder" target/release/diurnal archive -q --brokers "$DIURNAL_BENCH_BROKERS" --topic "$topic" --archive "$folder/archive"
+    timed "$folder" "$program" archive -q --brokers "$DIURNAL_BENCH_BROKERS" --topic "$topic" --archive "$folder/archive"
     diff -r -x _diurnal "$out/spark-$run/archive" "$out/one-$run/archive"
     rm -rf "$out/spark-$run/archive" "$out/one-$run/archive"
 done

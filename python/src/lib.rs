@@ -2,6 +2,7 @@
 //! is what needs diurnal's own code: arguments in, the interpreter let go of, tables out.
 
 mod day;
+mod engine;
 mod error;
 mod read;
 mod stream;
@@ -15,6 +16,8 @@ mod _native {
 
     #[pymodule_export]
     use super::day::merge_day;
+    #[pymodule_export]
+    use super::engine::{EngineEncode, EngineParse, EngineRoute, EngineRun, EngineSplice, engine_schemas};
     #[pymodule_export]
     use super::read::read;
 

@@ -43,7 +43,7 @@ def test_frames_of_others_give_the_same_files():
     frames = {
         "record batch": TABLE.to_batches()[0],
         "polars": pl.from_arrow(TABLE),
-        "duckdb": duckdb.sql("select * from TABLE").to_arrow_table() if hasattr(duckdb.sql("select 1"), "to_arrow_table") else duckdb.sql("select * from TABLE").arrow(),
+        "duckdb": duckdb.sql("select * from TABLE"),
         "pandas": pd.DataFrame({name: column.to_pandas() for name, column in zip(TABLE.column_names, TABLE.columns)}).convert_dtypes(),
         "strings": TABLE.cast(pa.schema([field.with_type(pa.large_string()) if field.name == "host" else field for field in TABLE.schema])).replace_schema_metadata(),
         "columns in another order": TABLE.select(["v", "host", "time", "u", "n", "t", "s"]),

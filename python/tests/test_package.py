@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import diurnal
+import diurnal.engine
 
 FOLDER = Path(diurnal.__file__).parent
-MODULES = ["diurnal._native", "diurnal", "diurnal._read", "diurnal._day"]
+MODULES = ["diurnal", "diurnal._read", "diurnal._day", "diurnal.engine"]
 
 
 def run(*arguments):
@@ -38,6 +39,11 @@ def test_the_package_and_its_use_pass_a_strict_type_checker(tmp_path):
         "diurnal.read_line_protocol(io.BytesIO(), schemas='folder')\n"
         "diurnal.merge_day(tables['m'], parquet='day.parquet', csv=io.BytesIO())\n"
         "reason: str = rejects[0].reason\n"
+        "from diurnal import engine\n"
+        "with engine.Run.begin('archive', 'localhost:9092', ['topic'], options={'formats': 'csv'}) as run:\n"
+        "    run.settle([b''])\n"
+        "    plan: bytes = run.plan()\n"
+        "    run.commit()\n"
     )
     config = tmp_path / "mypy.ini"
     config.write_text("[mypy]\nstrict = True\n[mypy-pyarrow.*]\nignore_missing_imports = True\nfollow_imports = skip\n")
@@ -48,8 +54,9 @@ def test_the_package_and_its_use_pass_a_strict_type_checker(tmp_path):
 
 
 def test_everything_public_is_documented():
-    for name in diurnal.__all__:
-        assert inspect.getdoc(getattr(diurnal, name)), name
+    for module in (diurnal, diurnal.engine):
+        for name in module.__all__:
+            assert inspect.getdoc(getattr(module, name)), name
     assert (FOLDER / "py.typed").exists()
 
 

@@ -51,7 +51,7 @@ impl DaySchema {
     pub fn arrow(&self) -> SchemaRef {
         let metadata = [(parquet::MEASUREMENT_KEY.to_owned(), self.measurement.clone())];
         let schema = columns::arrow_schema(self);
-        Arc::new(Schema::clone(&schema).with_metadata(metadata.into()))
+        Arc::new(Schema::clone(&schema).with_metadata(metadata))
     }
 }
 

@@ -52,6 +52,11 @@ fn pandas_polars_and_duckdb_take_the_tables_as_they_are() {
 }
 
 #[test]
+fn steps_of_a_run_over_many_machines_say_what_is_wrong() {
+    run("test_engine.py");
+}
+
+#[test]
 fn stubs_documentation_and_examples_are_true() {
     run("test_package.py");
 }

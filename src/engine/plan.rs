@@ -241,15 +241,19 @@ impl Tasks {
     }
 }
 
+/// The number of each unit of a day, and its time.
+type Times = Vec<(usize, Range<i128>)>;
+
 /// The time of each unit, for those who deal blocks.
 pub(super) struct Routes {
-    by_day: HashMap<(String, String), Vec<(usize, Range<i128>)>>,
+    /// By measurement and day.
+    by_day: HashMap<(String, String), Times>,
 }
 
 impl Routes {
     pub fn new(plan: &Plan) -> Result<Self> {
         let zone = plan.intent.zone()?;
-        let mut by_day: HashMap<(String, String), Vec<(usize, Range<i128>)>> = HashMap::new();
+        let mut by_day: HashMap<(String, String), Times> = HashMap::new();
         for (number, unit) in plan.units.iter().enumerate() {
             let day = &plan.days[unit.day];
             let (first, end) = zone.bounds(day.day()?);

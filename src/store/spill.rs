@@ -140,11 +140,9 @@ impl SpillSpace {
 impl Drop for Space {
     fn drop(&mut self) {
         let folder = self.folder.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Folder::Staging(path)) = folder {
-            if let Some(archive) = &self.archive {
-                // What can't be removed now is debris for the next run.
-                let _ = recovery::discard(&*archive.disk, path);
-            }
+        if let (Some(Folder::Staging(path)), Some(archive)) = (folder, &self.archive) {
+            // What can't be removed now is debris for the next run.
+            let _ = recovery::discard(&*archive.disk, path);
         }
     }
 }

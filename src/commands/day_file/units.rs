@@ -127,10 +127,11 @@ pub fn divide_day(
 
 /// The slices of a part that have about so many rows, those without new ones left out.
 fn slices(part: &Part, old: Option<&RecordedDay<'_>>, new: &NewRows<'_>, unit_rows: usize) -> Vec<UnitSpan> {
+    // Shares of rows, not rounded: those of the parts of a slice are no more than its own, so that splitting comes to an end.
     let rows_in = |time: &Range<i128>| {
         let leaves = old.map_or(&[][..], |old| &old.leaves()[part.leaves.clone()]);
         let there: f64 = leaves.iter().map(|leaf| share_of(leaf, time)).sum();
-        there.ceil() as usize + new.rows_in(time)
+        there + new.rows_to_read(time)
     };
     let mut found = Vec::new();
     let mut waiting = vec![part.slice.clone()];
@@ -138,7 +139,10 @@ fn slices(part: &Part, old: Option<&RecordedDay<'_>>, new: &NewRows<'_>, unit_ro
         if new.rows_in(&slice.time) == 0 {
             continue;
         }
-        match (rows_in(&slice.time) > unit_rows).then(|| slice.parts()).flatten() {
+        match (rows_in(&slice.time) > unit_rows as f64)
+            .then(|| slice.parts())
+            .flatten()
+        {
             Some(parts) => waiting.extend(parts.into_iter().rev()),
             None if slice == part.slice => found.push(UnitSpan::Parts(slice.time)),
             None => found.push(UnitSpan::Slice(slice)),
@@ -323,6 +327,9 @@ enum Spliced {
     Of(Slice, Vec<Source>),
 }
 
+/// The number of rows of a slice, and its leaves: the slice that each is of, and where its rows are.
+type Leaves = (usize, Vec<(Slice, Vec<Source>)>);
+
 /// A part of the division that the day's files have now, and all units.
 #[derive(Clone, Copy)]
 struct Splicing<'a> {
@@ -364,8 +371,8 @@ impl Splicing<'_> {
         Ok(leaves.into_iter().map(leaf).collect())
     }
 
-    /// The number of rows of a slice, and its leaves with the slices that they are of.
-    fn slice(self, slice: &Slice) -> Result<(usize, Vec<(Slice, Vec<Source>)>)> {
+    /// What is known of a slice.
+    fn slice(self, slice: &Slice) -> Result<Leaves> {
         let is_it = |unit: &SplicedUnit<'_>| matches!(&unit.unit.span, UnitSpan::Slice(of) if of == slice);
         if let Some(number) = self.units.iter().position(is_it) {
             let leaves = self.units[number].unit.entry.iter().flat_map(|entry| &entry.leaves);

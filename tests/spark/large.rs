@@ -1,4 +1,4 @@
-//! Five million lines on two days, with faults: for `DIURNAL_TEST_LONG=1`, fewer otherwise.
+//! Millions of lines on two days, with faults: for `DIURNAL_TEST_LONG=1`. `DIURNAL_SPARK_LINES` says how many.
 
 use super::cluster::Spark;
 use super::topics::{self, PARTITIONS};
@@ -8,16 +8,19 @@ use crate::support::kafka::Kafka;
 use crate::support::long;
 
 const LINES: usize = 5_000_000;
-const FEW_LINES: usize = 60_000;
 
 #[test]
 fn a_topic_of_millions_of_lines_is_archived_alike_while_executors_die() {
+    if !long() {
+        return;
+    }
     let (Some(kafka), Some(spark)) = (Kafka::shared(), Spark::shared()) else {
         return;
     };
     let _alone = spark.alone();
     let topic = kafka.topic("spark-large", PARTITIONS, &[]);
-    let lines = if long() { LINES } else { FEW_LINES };
+    let asked = std::env::var("DIURNAL_SPARK_LINES");
+    let lines = asked.map_or(LINES, |lines| lines.parse().expect("a number of lines"));
     topics::many(6, lines, |records| topic.send(records));
     let (plain, folder) = (Folder::new(), Folder::new());
     let on_one = archive(&plain, kafka, &topic).report(0);

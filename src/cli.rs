@@ -1,9 +1,20 @@
 //! What the user may type, and nothing else: clap turns it into values, `settings` resolves and checks them.
 
+mod archive;
+mod demo;
+mod report;
+mod status;
+
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::BoolishValueParser;
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{BoolishValueParser, OsStr, Resettable};
+use clap::{ArgGroup, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+
+pub use self::archive::{ArchiveArgs, ConnectionArgs};
+pub use self::demo::DemoArgs;
+pub use self::report::ReportArgs;
+pub use self::status::StatusArgs;
 
 use crate::console::LogFormat;
 use crate::format::TimeUnit;
@@ -33,6 +44,29 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Reads what was typed, and the environment for the rest.
+    ///
+    /// clap takes a variable for a flag that was typed. `DIURNAL_FROM` and `DIURNAL_UNTIL` are there for runs that go on, and would
+    /// conflict with a `--replay` that somebody types beside them: it is read without them.
+    ///
+    /// # Errors
+    /// What makes no sense, or asks for `--help` or `--version`.
+    pub fn understand(typed: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let typed: Vec<OsString> = typed.into_iter().collect();
+        let is_replay = |word: &OsString| word == "--replay" || word.as_encoded_bytes().starts_with(b"--replay=");
+        let mut command = Self::command();
+        if typed.iter().any(is_replay) {
+            command = command.mut_subcommand("archive", |archive| {
+                let without = |option: clap::Arg| option.env(Resettable::<OsStr>::Reset);
+                archive.mut_arg("from", without).mut_arg("until", without)
+            });
+        }
+        let mut matches = command.try_get_matches_from(typed)?;
+        Self::from_arg_matches_mut(&mut matches)
+    }
 }
 
 /// Flags of every command.
@@ -289,100 +323,6 @@ pub enum FormatName {
     Csv,
 }
 
-/// Flags of `diurnal archive`.
-#[derive(Args, Clone, Debug)]
-pub struct ArchiveArgs {
-    /// Kafka brokers to begin with, host:port, comma-separated
-    #[arg(long, value_name = "HOST:PORT", env = "DIURNAL_BROKERS", required = true)]
-    pub brokers: String,
-    /// A topic's name, or a regular expression that starts with `^`; may be given several times
-    #[arg(
-        long = "topic",
-        value_name = "TOPIC",
-        env = "DIURNAL_TOPIC",
-        required = true,
-        value_delimiter = ','
-    )]
-    pub topics: Vec<String>,
-    /// Where a topic that the archive does not know begins: earliest, latest, a time such as 2020-06-19 (UTC) or an age such as -7d
-    #[arg(
-        long,
-        value_name = "START",
-        env = "DIURNAL_FROM",
-        default_value = "earliest",
-        allow_hyphen_values = true
-    )]
-    pub from: String,
-    /// Stop each partition before its first record stamped at or after this: a time such as 2020-06-20 (UTC), or an age such as -1h; without
-    /// it a run reads all that is there when it starts
-    #[arg(long, value_name = "TIME", env = "DIURNAL_UNTIL", allow_hyphen_values = true)]
-    pub until: Option<String>,
-    /// Read once more, by record time, what was archived before: two times or ages, such as -2d..-1d or 2020-06-19..,
-    /// either of which may be left out, `..` for all that Kafka still has; without it only what is new is read. What is archived already stays as it is, holes are filled; where the next run goes on does
-    /// not move. Of a cluster that the archive does not know (a mirror), everything in the range is read
-    #[arg(long, value_name = "FROM..UNTIL", allow_hyphen_values = true, conflicts_with_all = ["from", "until"])]
-    pub replay: Option<String>,
-    /// Stay and do the same again and again, until SIGINT or SIGTERM; with --json, each run prints its object on a line
-    #[arg(long, conflicts_with_all = ["replay", "dry_run"])]
-    pub follow: bool,
-    /// From the start of one run to the start of the next, such as 30s, 15m, 1h or 1d; at least 1s
-    #[arg(long, value_name = "DURATION", default_value = "1h", requires = "follow")]
-    pub every: String,
-    /// Read this topic from its beginning although it was deleted and made again since the last run, which is refused without it; may be
-    /// given several times
-    #[arg(long, value_name = "TOPIC", value_delimiter = ',')]
-    pub accept_recreated: Vec<String>,
-    /// Group under which the offsets are also committed to Kafka, for its own tools to see
-    #[arg(long, value_name = "NAME", env = "DIURNAL_GROUP", default_value = "diurnal")]
-    pub group: String,
-    /// What it shares with `status`.
-    #[command(flatten)]
-    pub connection: ConnectionArgs,
-    /// What it shares with `import`.
-    #[command(flatten)]
-    pub ingest: IngestArgs,
-}
-
-/// Flags of the commands that talk to Kafka.
-#[derive(Args, Clone, Debug)]
-pub struct ConnectionArgs {
-    /// Give up after this long without progress, such as 60s or 5m
-    #[arg(long, value_name = "DURATION", env = "DIURNAL_TIMEOUT", default_value = "60s")]
-    pub timeout: String,
-    /// A librdkafka property, such as security.protocol=SASL_SSL; may be given several times. The environment sets them too:
-    /// DIURNAL_KAFKA_SASL_PASSWORD is sasl.password [default: librdkafka's, without TLS]
-    #[arg(short = 'X', value_name = "PROPERTY=VALUE")]
-    pub properties: Vec<String>,
-    /// A file of librdkafka properties, one PROPERTY=VALUE a line: the place for secrets [default: none]
-    #[arg(short = 'F', value_name = "FILE", env = "DIURNAL_PROPERTIES")]
-    pub properties_file: Option<PathBuf>,
-}
-
-/// Flags of `diurnal status`.
-#[derive(Args, Clone, Debug)]
-pub struct StatusArgs {
-    /// Show each day of each measurement
-    #[arg(long)]
-    pub days: bool,
-    /// Ask these Kafka brokers where the partitions end, host:port, comma-separated; without it Kafka is not asked
-    #[arg(long, value_name = "HOST:PORT", env = "DIURNAL_BROKERS")]
-    pub brokers: Option<String>,
-    /// Show these topics only, with --brokers also if the archive does not know them yet: names, or regular expressions that start with
-    /// `^`; may be given several times [default: those that the archive has read]
-    #[arg(long = "topic", value_name = "TOPIC", env = "DIURNAL_TOPIC", value_delimiter = ',')]
-    pub topics: Vec<String>,
-    /// Offsets of a partition that may wait in Kafka: with more of them the exit code is 1. Without it the lag is shown, whatever it is
-    #[arg(long, value_name = "N", env = "DIURNAL_MAX_LAG", requires = "brokers", value_parser = whole_number::<u64>)]
-    pub max_lag: Option<u64>,
-    /// How long ago a partition may have been read to its end, such as 90m, 2h or 1d: longer, and the exit code is 1. In an archive without
-    /// topics it is about the last good run of any kind. Without it ages are shown, whatever they are
-    #[arg(long, value_name = "DURATION", env = "DIURNAL_MAX_AGE")]
-    pub max_age: Option<String>,
-    /// What it shares with `archive`.
-    #[command(flatten)]
-    pub connection: ConnectionArgs,
-}
-
 /// Flags of `diurnal import`.
 #[derive(Args, Clone, Debug)]
 pub struct ImportArgs {
@@ -519,46 +459,6 @@ pub struct BackupArgs {
     /// The folder to make; one that exists must be empty, and the folder above it must exist
     #[arg(value_name = "DEST")]
     pub dest: PathBuf,
-}
-
-/// Flags of `diurnal report`.
-#[derive(Args, Clone, Debug)]
-pub struct ReportArgs {
-    /// Begin with this time: 2026-11-01, 2026-11-01T12:00:00Z, or an age such as -7d, which counts from the end of the archive's last day
-    /// [default: 30 days before --until]
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub from: Option<String>,
-    /// End just before this time, such as 2026-12-01, or an age [default: the end of the archive's last day]
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub until: Option<String>,
-    /// The file to write; one that is there is replaced when the new one is whole
-    #[arg(short, long, value_name = "FILE", default_value = "report.html")]
-    pub output: PathBuf,
-    /// A field to plot, in place of the default ones; may be given several times. cpu.busy is what cpu.usage_idle leaves of 100, of all
-    /// processors together [default: cpu.busy, mem.used_percent]
-    #[arg(long = "field", value_name = "MEASUREMENT.FIELD")]
-    pub fields: Vec<String>,
-}
-
-/// Flags of `diurnal demo`.
-#[derive(Args, Clone, Debug)]
-pub struct DemoArgs {
-    /// Simulated hosts, 1 to 100; each sends a cpu and a mem line every 10 s
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub hosts: u32,
-    /// Simulated hours around midnight, 1 to 48
-    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=48))]
-    pub hours: u32,
-    /// Seed of the simulation: the same seed sends the same lines
-    #[arg(long, value_name = "N", default_value_t = 20_200_619, value_parser = whole_number::<u64>)]
-    pub seed: u64,
-    /// Keep the archive that an earlier demo left, and archive into it, instead of beginning anew: the same lines a second time change
-    /// nothing, those of more hours or hosts are merged
-    #[arg(long)]
-    pub keep: bool,
-    /// Write a page of plots as well: report.html beside the archive
-    #[arg(long)]
-    pub report: bool,
 }
 
 /// Flags of `diurnal completions`.

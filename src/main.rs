@@ -3,7 +3,6 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use diurnal::cli::Cli;
 use diurnal::commands;
 
@@ -18,7 +17,7 @@ use diurnal::commands;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::understand(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(commands::not_understood(&error)),
     };

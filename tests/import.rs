@@ -1,5 +1,6 @@
 //! `diurnal import`: line-protocol files in any order, split, repeated, compressed or piped give the same archive.
 
+use std::fs;
 use std::io::Write as _;
 
 use crate::support::captures;
@@ -285,4 +286,31 @@ fn the_name_of_a_measurement_becomes_one_folder() {
             "%2Ehidden/2020-06-19.parquet",
         ]
     );
+}
+
+#[test]
+fn no_archive_is_made_among_other_files() {
+    let folder = Folder::new();
+    folder.write("lines.lp", "m v=1 1592604000000000000\n");
+    let make = |path: &str| fs::create_dir_all(folder.join(path)).expect("a folder");
+    make("home");
+    folder.write("home/notes.txt", "mine");
+    let import = |archive: &str| diurnal(&folder, "import").args(["--archive", archive, "lines.lp"]);
+    for run in [import("home"), import("home").arg("--dry-run")] {
+        run.run()
+            .expect_code(2)
+            .expect_said("home: is no archive and not empty: it holds notes.txt");
+    }
+    assert_eq!(fs::read_dir(folder.join("home")).expect("a folder").count(), 1);
+
+    // What a file system or a desktop puts there is no reason, and an archive stays one whatever is put beside its folders.
+    make("disk/lost+found");
+    folder.write("disk/.directory", "");
+    import("disk").run().expect_code(0);
+    folder.write("disk/notes.txt", "mine");
+    import("disk").run().expect_code(0);
+    // A run that was killed while it made the archive has left no more than this.
+    make("begun/_diurnal");
+    folder.write("begun/notes.txt", "mine");
+    import("begun").run().expect_code(0);
 }

@@ -124,3 +124,44 @@ fn a_run_whose_messages_go_to_a_file_writes_lines_alone() {
     assert!(!ran.stderr.contains(['\u{1b}', '\r']), "{:?}", ran.stderr);
     assert!(ran.stderr.starts_with("2,000 lines: "), "{:?}", ran.stderr);
 }
+
+/// What a command prints on a terminal, line by line.
+fn shown(folder: &Folder, words: &[&str]) -> Vec<String> {
+    let (terminal, program) = Terminal::open();
+    let other = program.try_clone().expect("a terminal has two streams");
+    let done = Command::new(env!("CARGO_BIN_EXE_diurnal"))
+        .args(words)
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(program)
+        .stderr(other)
+        .status();
+    assert!(done.is_ok_and(|status| status.success()), "{words:?}");
+    // Every line ends in a carriage return as well there.
+    terminal.end().lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+#[test]
+fn tables_of_rejects_and_of_what_is_pruned_are_no_wider_than_the_terminal() {
+    let folder = Folder::new();
+    let name = "telegraf.eu-central.production.frankfurt-and-amsterdam.gateway.requests";
+    let field = "http_response_time_of_the_slowest_percent";
+    let mut text = String::new();
+    for n in 0..30 {
+        text += &format!("{name},host=a {field}={n}i 159260400000000000{}\n", n % 10);
+        text += &format!("{name},host=a {field}=\"slow\" 159260400000000000{}\n", n % 10);
+    }
+    let file = "lines-of-the-collector-in-frankfurt-and-amsterdam.txt";
+    folder.write(file, text);
+    diurnal(&folder, "import").arg(file).run();
+    for words in [&["rejects"][..], &["prune", "--csv-older-than", "1d", "--dry-run"][..]] {
+        let lines = shown(&folder, words);
+        let is_shortened = |line: &String| line.contains("telegra") && line.contains("…");
+        assert!(lines.iter().any(is_shortened), "{lines:#?}");
+        let wide: Vec<&String> = lines.iter().filter(|line| line.chars().count() > 80).collect();
+        assert!(wide.is_empty(), "{words:?}: {wide:#?}");
+        // A file or a program gets the names whole.
+        let ran = diurnal(&folder, words[0]).args(&words[1..]).run().expect_code(0);
+        assert!((ran.stdout + &ran.stderr).contains(name), "{words:?}");
+    }
+}

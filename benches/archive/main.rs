@@ -9,7 +9,7 @@
 //! `DIURNAL_BENCH_BROKERS=host:port` takes a real Kafka, which is where the ratios mean something: the embedded broker keeps few lines and
 //! works in the benchmark's own process. `DIURNAL_BENCH_LINES=N` (2,000,000; embedded 60,000), `DIURNAL_BENCH_RUNS=N` (5),
 //! `DIURNAL_BENCH_JSON=FILE` writes all figures. `DIURNAL_BENCH_SCALE=1` shows instead how both formats scale: over threads,
-//! partitions, and half, twice and eight times the lines (`=2`: over lines only). `DIURNAL_BENCH_FILL=1` only fills the topic, for `benches/peers/run.sh`.
+//! partitions, and half, twice and eight times the lines (`=2`: over lines only). `DIURNAL_BENCH_SPLIT=N` shows what N parts and their merge take (`split.rs`). `DIURNAL_BENCH_FILL=1` only fills the topic, for `benches/peers/run.sh`.
 
 #[path = "../../tests/support/answer.rs"]
 mod answer;
@@ -24,6 +24,7 @@ mod process;
 
 mod drains;
 mod load;
+mod split;
 mod timeline;
 mod topic;
 
@@ -65,6 +66,11 @@ fn main() {
     let runs = number("DIURNAL_BENCH_RUNS", 5);
     if number("DIURNAL_BENCH_FILL", 0) != 0 {
         println!("{}", broker.topic(lines, PARTITIONS, |_| {}));
+        return;
+    }
+    let parts: i32 = number("DIURNAL_BENCH_SPLIT", 0);
+    if parts != 0 {
+        split::split(&broker, lines, parts, runs);
         return;
     }
     match number("DIURNAL_BENCH_SCALE", 0) {

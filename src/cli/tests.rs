@@ -32,7 +32,6 @@ const FLAGS_OF_OTHERS: &[&str] = &[
     "--now",
     "--offset-json-file",
     "--open",
-    "--partitions",
     "--path",
     "--release",
     "--rm",

@@ -13,7 +13,7 @@ use crate::cli::PruneArgs;
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::format::Formats;
-use crate::report::{bytes, counted, escaped, grouped, table};
+use crate::report::{bytes, columns_of, counted, escaped, grouped, table_within};
 use crate::settings::PruneSettings;
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::record::{Commit, DayEntry, DayFileEntry};
@@ -89,7 +89,7 @@ pub(super) fn run(console: Console, folder: &Path, args: &PruneArgs) -> Result<u
     if console.json {
         console.print_json(&report);
     } else {
-        console.note(text(&report).trim_end());
+        console.note(text(&report, columns_of(std::io::stderr())).trim_end());
     }
     Ok(0)
 }
@@ -186,7 +186,7 @@ fn written_at(path: &Path) -> Result<i128> {
     })
 }
 
-fn text(report: &PruneReport) -> String {
+fn text(report: &PruneReport, width: Option<usize>) -> String {
     let mut text = match report.dry_run {
         true => "dry run, nothing was removed; this is what would go:\n".to_owned(),
         false => String::new(),
@@ -224,7 +224,8 @@ fn text(report: &PruneReport) -> String {
         })
         .collect();
     if !rows.is_empty() {
-        text += &table(
+        text += &table_within(
+            width,
             &["measurement", "day", "rows", "removed"],
             &[false, false, true, false],
             &rows,

@@ -201,17 +201,7 @@ fn text(report: &RejectsReport, width: Option<usize>) -> String {
             ]
         })
         .collect();
-    let header = [
-        "reason",
-        "measurement",
-        "column",
-        "lines",
-        "retried",
-        "newest",
-        "record time",
-    ];
-    let rows = fit(&header, rows, &[1, 2, 5], width);
-    text += &table(&header, &[false, false, false, true, true, false, false], &rows);
+    text += &kinds_within(width, rows);
     for line in &report.lines {
         let shown = line.line.as_deref().or(line.line_base64.as_deref()).unwrap_or_default();
         let shown: String = shown.chars().take(SHOWN_CHARACTERS).collect();
@@ -227,6 +217,31 @@ fn text(report: &RejectsReport, width: Option<usize>) -> String {
         text += &(cut(&line, width) + "\n");
     }
     text
+}
+
+/// The table of kinds. Where it is wider than the terminal although names were shortened, it goes without the last column: `--json` has it.
+fn kinds_within(width: Option<usize>, mut rows: Vec<Vec<String>>) -> String {
+    const HEADER: [&str; 7] = [
+        "reason",
+        "measurement",
+        "column",
+        "lines",
+        "retried",
+        "newest",
+        "record time",
+    ];
+    const RIGHT: [bool; 7] = [false, false, false, true, true, false, false];
+    let drawn = |columns: usize, rows: &[Vec<String>]| {
+        let rows = fit(&HEADER[..columns], rows.to_vec(), &[1, 2, 5], width);
+        table(&HEADER[..columns], &RIGHT[..columns], &rows)
+    };
+    let whole = drawn(HEADER.len(), &rows);
+    let fits = |line: &str| width.is_none_or(|width| line.chars().count() <= width);
+    if whole.lines().all(fits) {
+        return whole;
+    }
+    rows.iter_mut().for_each(|row| drop(row.pop()));
+    drawn(HEADER.len() - 1, &rows)
 }
 
 /// Drives every reject that waits through the pipeline once more. What fits now is archived, what does not stays where it is.

@@ -6,8 +6,8 @@ use super::{IngestSettings, instant, parse_duration};
 use crate::cli::{ArchiveArgs, ConnectionArgs, StatusArgs};
 use crate::error::{Error, Result};
 use crate::source::kafka::properties::{exposed_secrets, from_environment, parse_property, read_properties};
-use crate::source::kafka::settings::DEFAULT_QUEUE_BYTES;
-use crate::source::kafka::{KafkaSettings, Replay, StartAt};
+use crate::source::kafka::settings::{DEFAULT_LOOK_TIMEOUT, DEFAULT_QUEUE_BYTES, DEFAULT_TIMEOUT};
+use crate::source::kafka::{KafkaSettings, PartitionSet, Replay, StartAt};
 
 /// `--every` at least: what a run costs by itself, without a line to archive, is well below.
 const LEAST_EVERY: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ pub fn kafka_settings(
         properties,
         timeout,
         warnings,
-    } = Connection::new(&args.connection)?;
+    } = Connection::new(&args.connection, DEFAULT_TIMEOUT)?;
     let settings = KafkaSettings {
         properties,
         group: args.group.clone(),
@@ -48,6 +48,7 @@ pub fn kafka_settings(
         from,
         until,
         replay,
+        partitions: partition_set(args.partitions.as_deref())?,
         log: verbose,
         accept_recreated: args.accept_recreated.clone(),
         queue_bytes: DEFAULT_QUEUE_BYTES.min(ingest.memory.queues()),
@@ -66,7 +67,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(args: &ConnectionArgs) -> Result<Self> {
+    fn new(args: &ConnectionArgs, default_timeout: Duration) -> Result<Self> {
         let mut properties = match &args.properties_file {
             Some(path) => read_properties(path)?,
             None => Vec::new(),
@@ -81,7 +82,10 @@ impl Connection {
         properties.extend(typed);
         Ok(Self {
             properties,
-            timeout: parse_duration("--timeout", &args.timeout)?,
+            timeout: match &args.timeout {
+                Some(text) => parse_duration("--timeout", text)?,
+                None => default_timeout,
+            },
             warnings,
         })
     }
@@ -92,6 +96,8 @@ impl Connection {
 pub struct StatusSettings {
     /// How to ask Kafka, if it is to be asked. Without `--topic` no topic is in it.
     pub kafka: Option<KafkaSettings>,
+    /// The partitions that are looked at; without it, all.
+    pub partitions: Option<PartitionSet>,
     /// How long ago the last good run may be.
     pub max_age: Option<Duration>,
     /// What the user should be warned about.
@@ -107,6 +113,7 @@ impl StatusSettings {
         let max_age = args.max_age.as_deref().map(|text| parse_duration("--max-age", text));
         let settings = Self {
             max_age: max_age.transpose()?,
+            partitions: partition_set(args.partitions.as_deref())?,
             ..Self::default()
         };
         let Some(brokers) = &args.brokers else {
@@ -116,7 +123,7 @@ impl StatusSettings {
             properties,
             timeout,
             warnings,
-        } = Connection::new(&args.connection)?;
+        } = Connection::new(&args.connection, DEFAULT_LOOK_TIMEOUT)?;
         Ok(Self {
             kafka: Some(KafkaSettings {
                 properties,
@@ -127,6 +134,10 @@ impl StatusSettings {
             ..settings
         })
     }
+}
+
+fn partition_set(text: Option<&str>) -> Result<Option<PartitionSet>> {
+    text.map(PartitionSet::parse).transpose()
 }
 
 /// `--every`, where `--follow` is given.
@@ -178,12 +189,36 @@ fn milliseconds_up(nanoseconds: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{Cli, Command};
 
     #[test]
     fn a_kafka_time_is_rounded_up_to_its_millisecond() {
         assert_eq!(milliseconds_up(1_000_000), 1);
         assert_eq!(milliseconds_up(1_000_001), 2);
         assert_eq!(milliseconds_up(-1), 0);
+    }
+
+    #[test]
+    fn a_look_waits_less_for_brokers_than_a_run_unless_it_is_told_how_long() {
+        let timeouts = |flags: &str| {
+            let status = format!("diurnal status --brokers b:9092 {flags}");
+            let archive = format!("diurnal archive --brokers b:9092 --topic t {flags}");
+            let (Command::Status(status), Command::Archive(archive)) = (parsed(&status), parsed(&archive)) else {
+                panic!("other commands");
+            };
+            let ingest = IngestSettings::for_archive(std::path::Path::new("a"), &archive).unwrap();
+            let (run, _) = kafka_settings(&archive, &ingest, false, 0).unwrap();
+            let look = StatusSettings::new(&status).unwrap().kafka.unwrap();
+            (look.timeout.as_secs(), run.timeout.as_secs())
+        };
+        assert_eq!(timeouts(""), (10, 60));
+        assert_eq!(timeouts("--timeout 5m"), (300, 300));
+    }
+
+    fn parsed(typed: &str) -> Command {
+        Cli::understand(typed.split_whitespace().map(Into::into))
+            .unwrap()
+            .command
     }
 
     #[test]

@@ -158,7 +158,7 @@ fn can_be_made(disk: &dyn Disk, layout: &Layout) -> Result<()> {
     let later = segments::last(disk, layout).is_ok_and(|last| last > 1);
     match later || disk.metadata(&layout.segment(1)).is_ok_and(lost) {
         true => Err(super::settings_are_gone(layout)),
-        false => Ok(()),
+        false => super::refuse_foreign(disk, layout),
     }
 }
 

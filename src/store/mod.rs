@@ -33,6 +33,7 @@ mod state;
 pub(crate) mod tests;
 mod time_range;
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -285,9 +286,36 @@ fn agreed_settings(disk: &dyn Disk, layout: &Layout, requested: &Requested) -> R
     let settings = archive::load_settings(disk, layout)?;
     match &settings {
         Some(stored) => requested.agree_with(stored)?,
-        None => drop(requested.for_new_archive()?),
+        None => {
+            requested.for_new_archive()?;
+            refuse_foreign(disk, layout)?;
+        }
     }
     Ok(settings)
+}
+
+/// An archive is made in a folder of its own: among other files it would look as if they were its, and a slip in its name fills a home.
+/// What file systems and desktops put anywhere is nobody's.
+fn refuse_foreign(disk: &dyn Disk, layout: &Layout) -> Result<()> {
+    let folder = layout.root();
+    let found = match disk.list(folder) {
+        Ok(found) => found,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+        Err(error) => return Err(Error::io(folder, "look into it", &error)),
+    };
+    // It is there from the first step on, of a run that was killed while it made the archive too.
+    if found.iter().any(|name| name == paths::PRIVATE) {
+        return Ok(());
+    }
+    let is_foreign = |name: &&OsString| *name != "lost+found" && !name.as_encoded_bytes().starts_with(b".");
+    let Some(foreign) = found.iter().filter(is_foreign).min() else {
+        return Ok(());
+    };
+    Err(Error::usage(
+        folder.display(),
+        format_args!("is no archive and not empty: it holds {}", foreign.to_string_lossy()),
+    )
+    .hint("name a new folder with --archive; an archive whose _diurnal folder was lost is restored from a backup"))
 }
 
 /// Makes an archive: first its empty ledger, then `archive.toml`, whose presence says that the archive was made. So

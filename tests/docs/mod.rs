@@ -84,6 +84,11 @@ fn the_page_on_moving_an_archive_does_what_it_shows() {
 }
 
 #[test]
+fn the_page_on_scaling_does_what_it_shows() {
+    play(&Page::read("docs/SCALING.md"));
+}
+
+#[test]
 fn the_page_on_exit_codes_does_what_it_shows() {
     play(&Page::read("docs/how-to/exit-codes.md"));
 }

@@ -14,6 +14,7 @@ mod group;
 mod identity;
 mod lag;
 mod midway;
+mod partitions;
 mod replay;
 mod retention;
 mod security;

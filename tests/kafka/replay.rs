@@ -92,6 +92,26 @@ fn a_replay_stops_where_the_archive_is_and_the_next_run_goes_on_from_there() {
 }
 
 #[test]
+fn variables_for_runs_that_go_on_have_no_say_in_a_replay_and_typed_flags_are_refused() {
+    let broker = embedded(0..10);
+    let folder = Folder::new();
+    archive_from(&folder, &broker).run().expect_code(0);
+    let replay = |more: &[&str]| {
+        archive_from(&folder, &broker)
+            .env("DIURNAL_FROM", "latest")
+            .env("DIURNAL_UNTIL", "no time at all")
+            .args(more)
+    };
+    for way in [&["--replay", ".."][..], &["--replay=.."][..]] {
+        assert_eq!(counts(&replay(way).report(0)), [10, 0, 10]);
+    }
+    replay(&["--replay", "..", "--from", "earliest"]).run().expect_code(2);
+    replay(&["--until", "now", "--replay=.."]).run().expect_code(2);
+    // Without it they have.
+    replay(&[]).run().expect_code(2).expect_said("--until: ");
+}
+
+#[test]
 fn a_replay_fetches_what_the_first_run_was_told_to_leave_out() {
     let broker = embedded(0..10);
     let folder = Folder::new();

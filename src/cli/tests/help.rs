@@ -65,6 +65,7 @@ const UNITS: &[(&str, &str)] = &[
     ("FROM..TO", r"\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d"),
     ("FROM..UNTIL", r"\d{4}-\d\d-\d\d\.\.|-\d+[hd]\.\."),
     ("LINES", "lines"),
+    ("PARTITIONS", r"\d-\d,\d.*\d-"),
     ("N", r"^(At most )?[A-Z][a-z]+( [a-z]+)*s\b"),
     ("N|P%", r"^[A-Z][a-z]+( [a-z]+)*s\b.*\d%"),
     ("START", r"\d{4}-\d\d-\d\d.*-\d+[hd]\b"),

@@ -15,6 +15,13 @@ pub fn assigned(console: Console, source: &KafkaSource, brokers: &str, took: Dur
         format_args!("connected to {brokers} in {seconds:.2} s"),
         [("brokers", brokers.into()), ("seconds", seconds.into())],
     );
+    for (topic, partitions) in source.left_out() {
+        let topic = topic.topic.as_str();
+        console.detail_of(
+            format_args!("left out {partitions} of {topic}: --partitions names others"),
+            [("topic", topic.into()), ("left_out", partitions.as_str().into())],
+        );
+    }
     for (topic, partition, range) in source.ahead() {
         let topic = &source.topics()[topic].topic;
         console.detail_of(

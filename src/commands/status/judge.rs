@@ -6,6 +6,7 @@ use super::partitions::PartitionStatus;
 use super::report::StatusReport;
 use crate::error::Error;
 use crate::report::{age, grouped};
+use crate::source::kafka::SourceFilter;
 
 /// What monitoring asks for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,8 +18,8 @@ pub struct Limits {
 }
 
 /// An error for each limit that is not kept. What is not known is not kept.
-/// `reads_topics`: the archive was read from topics, whether or not they are those that are looked at.
-pub fn overruns(report: &StatusReport<'_>, limits: Limits, reads_topics: bool) -> Vec<Error> {
+/// `filter`: what is looked at of the topics that the archive was read from, if there are any.
+pub fn overruns(report: &StatusReport<'_>, limits: Limits, filter: Option<&SourceFilter>) -> Vec<Error> {
     let mut over = Vec::new();
     let current = || report.partitions.iter().filter(|partition| !partition.replaced);
     if let Some(most) = limits.lag {
@@ -29,8 +30,10 @@ pub fn overruns(report: &StatusReport<'_>, limits: Limits, reads_topics: bool) -
         let mut read = current().filter(|partition| partition.next.is_some()).peekable();
         match read.peek() {
             Some(_) => over.extend(read.filter_map(|partition| too_old(partition, most))),
-            None if reads_topics => over.push(Error::new("--topic", "names no topic that the archive has read")),
-            None => over.extend(no_run_lately(report, most)),
+            None => match filter {
+                Some(filter) => over.push(filter.takes_nothing()),
+                None => over.extend(no_run_lately(report, most)),
+            },
         }
     }
     over

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::report::{grouped, terminal_columns};
 use crate::settings::StatusSettings;
 use crate::source::StopFlag;
-use crate::source::kafka::{KafkaSettings, Look, TopicFilter, look};
+use crate::source::kafka::{KafkaSettings, Look, SourceFilter, look};
 use crate::store::Archive;
 use crate::store::record::SourceRange;
 
@@ -24,14 +24,14 @@ const SHOWN_ERRORS: usize = 20;
 
 pub(super) fn run(console: Console, folder: &Path, args: &StatusArgs) -> Result<u8> {
     let settings = StatusSettings::new(args)?;
-    let topics = TopicFilter::new(&args.topics)?;
+    let filter = SourceFilter::new(&args.topics, settings.partitions.clone())?;
     for warning in &settings.warnings {
         console.warning(warning);
     }
     let archive = Archive::read(folder)?;
     let known: Vec<SourceRange> = archive.state().sources.values().cloned().collect();
     let (seen, mut problems) = match settings.kafka {
-        Some(kafka) => match ask(kafka, &topics, &known, console) {
+        Some(kafka) => match ask(kafka, &filter, &known, console) {
             Ok(mut look) => {
                 let problems = std::mem::take(&mut look.problems);
                 (Some(look), problems)
@@ -41,12 +41,12 @@ pub(super) fn run(console: Console, folder: &Path, args: &StatusArgs) -> Result<
         },
         None => (None, Vec::new()),
     };
-    let mut report = StatusReport::new(&archive, &topics, seen.as_ref(), super::now());
+    let mut report = StatusReport::new(&archive, &filter, seen.as_ref(), super::now());
     let limits = Limits {
         lag: args.max_lag,
         age: settings.max_age,
     };
-    let over = overruns(&report, limits, !known.is_empty());
+    let over = overruns(&report, limits, (!known.is_empty()).then_some(&filter));
     problems.extend(report.problems());
     report.set_errors(problems.iter().chain(&over));
     if console.json {
@@ -70,7 +70,7 @@ pub(super) fn run(console: Console, folder: &Path, args: &StatusArgs) -> Result<
 }
 
 /// Asks the brokers about the topics that are named, or those that the archive knows.
-fn ask(mut kafka: KafkaSettings, topics: &TopicFilter, known: &[SourceRange], console: Console) -> Result<Look> {
+fn ask(mut kafka: KafkaSettings, filter: &SourceFilter, known: &[SourceRange], console: Console) -> Result<Look> {
     if kafka.topics.is_empty() {
         kafka.topics = known.iter().map(|range| range.topic.clone()).collect();
     }
@@ -84,5 +84,5 @@ fn ask(mut kafka: KafkaSettings, topics: &TopicFilter, known: &[SourceRange], co
     kafka.check()?;
     // A signal ends this at once: there is nothing to save.
     let _asking = console.progress().wait(format!("asking {}", kafka.brokers));
-    look(&kafka, topics, known, &StopFlag::new())
+    look(&kafka, filter, known, &StopFlag::new())
 }

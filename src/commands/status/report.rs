@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::partitions::{CUT, PartitionStatus, partitions};
 use crate::commands::small_files::load_schemas;
 use crate::error::Error;
-use crate::source::kafka::{Look, TopicFilter};
+use crate::source::kafka::{Look, SourceFilter};
 use crate::store::record::{Counts, DayEntry, SourceRange};
 use crate::store::{Archive, LastRun};
 
@@ -74,11 +74,13 @@ pub struct DayStatus<'a> {
 }
 
 impl<'a> StatusReport<'a> {
-    pub fn new(archive: &'a Archive, topics: &TopicFilter, seen: Option<&Look>, now: i64) -> Self {
+    pub fn new(archive: &'a Archive, filter: &SourceFilter, seen: Option<&Look>, now: i64) -> Self {
         let state = archive.state();
         let times = archive.run_times();
-        let known = state.sources.values().filter(|range| topics.takes(&range.topic));
-        let known: Vec<&SourceRange> = known.collect();
+        let known = state.sources.values();
+        let known: Vec<&SourceRange> = known
+            .filter(|range| filter.takes(&range.topic, range.partition))
+            .collect();
         Self {
             command: "status",
             exit_code: 0,

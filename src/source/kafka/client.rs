@@ -188,7 +188,9 @@ impl Client {
         let deadline = Deadline::after(LEADER_PATIENCE.min(settings.timeout / 2));
         let leaderless = |cluster: &Cluster| {
             topics.iter().any(|&topic| match cluster.topics.get(topic) {
-                Some(partitions) => partitions.iter().any(|partition| !partition.has_leader),
+                Some(partitions) => partitions
+                    .iter()
+                    .any(|partition| !partition.has_leader && settings.takes(partition.partition)),
                 None => false,
             })
         };

@@ -7,6 +7,7 @@ use rdkafka::topic_partition_list::Offset;
 use super::client::{Client, Deadline};
 use super::identity;
 use super::open::topic_names;
+use super::partitions::{self, PartitionSet};
 use super::plan::{self, Past};
 use super::select::{self, Pattern};
 use super::settings::KafkaSettings;
@@ -16,25 +17,52 @@ use crate::source::StopFlag;
 use crate::store::SourceKey;
 use crate::store::record::SourceRange;
 
-/// The topics that `--topic` names; without it, all.
+/// What is looked at: the topics that `--topic` names, the partitions that `--partitions` does; without them, all.
 #[derive(Debug)]
-pub struct TopicFilter(Option<Vec<Pattern>>);
+pub struct SourceFilter {
+    topics: Option<Vec<Pattern>>,
+    partitions: Option<PartitionSet>,
+}
 
-impl TopicFilter {
+impl SourceFilter {
     /// Reads the arguments.
     ///
     /// # Errors
     /// A regular expression that is none, wrong usage.
-    pub fn new(topics: &[String]) -> Result<Self> {
+    pub fn new(topics: &[String], partitions: Option<PartitionSet>) -> Result<Self> {
         let patterns = (!topics.is_empty()).then(|| select::parse_patterns(topics));
-        patterns.transpose().map(Self)
+        Ok(Self {
+            topics: patterns.transpose()?,
+            partitions,
+        })
     }
 
-    /// Whether a topic is meant.
-    pub fn takes(&self, topic: &str) -> bool {
-        match &self.0 {
+    /// Whether a partition of a topic is meant.
+    pub fn takes(&self, topic: &str, partition: i32) -> bool {
+        self.takes_partition(partition) && self.takes_topic(topic)
+    }
+
+    fn takes_topic(&self, topic: &str) -> bool {
+        match &self.topics {
             Some(patterns) => !select::select(patterns, std::iter::once(topic)).found.is_empty(),
             None => true,
+        }
+    }
+
+    fn takes_partition(&self, partition: i32) -> bool {
+        self.partitions
+            .as_ref()
+            .is_none_or(|partitions| partitions.holds(partition))
+    }
+
+    /// The error of an archive that has read nothing of what is meant.
+    pub fn takes_nothing(&self) -> Error {
+        match &self.partitions {
+            Some(partitions) => Error::new(
+                format_args!("--partitions {partitions}"),
+                "names no partition that the archive has read",
+            ),
+            None => Error::new("--topic", "names no topic that the archive has read"),
         }
     }
 }
@@ -85,23 +113,27 @@ pub struct Look {
     pub problems: Vec<Error>,
 }
 
-/// Asks Kafka about the topics of `settings`, or where it names none about all that `known` has of this cluster. `known` is the ledger's
-/// last range of each partition.
+/// Asks Kafka about what `filter` takes; where it names no topic, of all that `known` has of this cluster. `known` is the ledger's last
+/// range of each partition.
 ///
 /// # Errors
-/// Wrong usage; no broker answers within the time-out; a topic that neither the cluster nor the ledger knows; the stop flag.
-pub fn look(settings: &KafkaSettings, topics: &TopicFilter, known: &[SourceRange], stop: &StopFlag) -> Result<Look> {
+/// Wrong usage; no broker answers within the time-out; a topic that neither the cluster nor the ledger knows; a partition that no topic has;
+/// the stop flag.
+pub fn look(settings: &KafkaSettings, filter: &SourceFilter, known: &[SourceRange], stop: &StopFlag) -> Result<Look> {
     let deadline = Deadline::after(settings.timeout);
     let (client, cluster) = Client::connect(settings, stop, deadline)?;
     let of_cluster = |range: &&SourceRange| range.cluster_id == cluster.id;
     let mut notices = Vec::new();
-    let names = match &topics.0 {
+    let names: BTreeSet<String> = match &filter.topics {
         Some(patterns) => topic_names(patterns, &cluster, known, &mut notices)?,
         None => {
             let named = known.iter().filter(of_cluster).map(|range| range.topic.clone());
             named.filter(|topic| cluster.topics.contains_key(topic)).collect()
         }
     };
+    let patterns = filter.topics.as_deref().unwrap_or_default();
+    // That there is none of them yet is no news to who looks: the table shows none.
+    partitions::check(filter.partitions.as_ref(), patterns, &names, &cluster)?;
     let mut look = Look {
         cluster_id: cluster.id.clone(),
         ..Look::default()
@@ -110,7 +142,7 @@ pub fn look(settings: &KafkaSettings, topics: &TopicFilter, known: &[SourceRange
     let gone = known
         .iter()
         .filter(of_cluster)
-        .filter(|range| topics.takes(&range.topic));
+        .filter(|range| filter.takes(&range.topic, range.partition));
     for range in gone.filter(|range| !cluster.topics.contains_key(&range.topic)) {
         look.seen.push(Seen {
             key: range.into(),
@@ -155,7 +187,8 @@ pub fn look(settings: &KafkaSettings, topics: &TopicFilter, known: &[SourceRange
             Past::Known(ranges) => &ranges[..],
             _ => &[],
         };
-        for partition in cluster.topics.get(name).into_iter().flatten() {
+        let of_topic = cluster.topics.get(name).into_iter().flatten();
+        for partition in of_topic.filter(|partition| filter.takes_partition(partition.partition)) {
             let range = plan::range_of(ranges, partition.partition);
             claims.extend(range.filter(|range| range.topic_id.is_none() && topic_id.is_none()));
             let key = match range {

@@ -14,6 +14,7 @@ mod group;
 mod identity;
 mod look;
 mod open;
+mod partitions;
 mod plan;
 pub mod properties;
 mod raw;
@@ -38,7 +39,8 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-pub use look::{Bounds, Look, Seen, Standing, TopicFilter, look};
+pub use look::{Bounds, Look, Seen, SourceFilter, Standing, look};
+pub use partitions::PartitionSet;
 pub use replay::Replay;
 pub use round::{Message, Notice, PartitionRange, Round, RoundLimit, Severity, Sink};
 pub use settings::{KafkaSettings, StartAt};
@@ -65,6 +67,8 @@ pub struct KafkaSource {
     brokers: Vec<i32>,
     settings: KafkaSettings,
     topics: Vec<Arc<TopicIdentity>>,
+    /// What was left out of each topic.
+    left_out: Vec<Option<PartitionSet>>,
     slots: Vec<Slot>,
     notices: Vec<Notice>,
     assigned: bool,
@@ -90,7 +94,7 @@ impl KafkaSource {
         client: Client,
         brokers: Vec<i32>,
         settings: &KafkaSettings,
-        topics: Vec<Arc<TopicIdentity>>,
+        (topics, left_out): (Vec<Arc<TopicIdentity>>, Vec<Option<PartitionSet>>),
         mut slots: Vec<Slot>,
         notices: Vec<Notice>,
     ) -> Self {
@@ -102,6 +106,7 @@ impl KafkaSource {
             brokers,
             settings: settings.clone(),
             topics,
+            left_out,
             slots,
             notices,
             assigned: false,
@@ -123,6 +128,12 @@ impl KafkaSource {
     /// Number of consumer threads, and so of sinks that a round takes.
     pub fn threads(&self) -> usize {
         self.queues.len()
+    }
+
+    /// The partitions of each topic that `partitions` of the settings leaves out, in words, such as `partitions 0-2,5`.
+    pub fn left_out(&self) -> impl Iterator<Item = (&TopicIdentity, String)> + '_ {
+        let of_topics = self.topics.iter().zip(&self.left_out);
+        of_topics.filter_map(|(topic, left_out)| Some((&**topic, left_out.as_ref()?.named())))
     }
 
     /// What is open: the topic's index, the partition, the next offset and the frozen end.

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::client::{Client, Cluster, Deadline};
+use super::client::{Client, Cluster, Deadline, PartitionMeta};
 use super::drain::Slot;
 use super::facts::{self, Candidate, list_partitions};
+use super::partitions;
 use super::plan::{self, Decision, Facts, Past};
 use super::raw::admin::TopicDescription;
 use super::recover::cut_error;
@@ -32,18 +33,28 @@ pub fn open(settings: &KafkaSettings, known: &[SourceRange], stop: &StopFlag) ->
     let (client, cluster) = Client::connect(settings, stop, deadline)?;
     let mut notices = Vec::new();
     let names = topic_names(&patterns, &cluster, known, &mut notices)?;
+    notices.extend(partitions::check(
+        settings.partitions.as_ref(),
+        &patterns,
+        &names,
+        &cluster,
+    )?);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let cluster = client.wait_for_leaders(cluster, &names, settings, stop)?;
 
     let described = identity::topic_ids(&client, &cluster, &names, known, deadline);
     let mut topics = Vec::new();
+    let mut left_out = Vec::new();
     let mut candidates = Vec::new();
     for name in names {
         let description = described.get(name);
         let Some((identity, past)) = identify(name, description, &cluster.id, known, settings, &mut notices) else {
             continue;
         };
-        candidates.extend(candidates_of(topics.len(), name, &past, &cluster, &mut notices));
+        let of_topic = cluster.topics.get(name).map_or(&[][..], Vec::as_slice);
+        let (mine, others) = partitions::split(settings.partitions.as_ref(), of_topic);
+        candidates.extend(candidates_of(topics.len(), name, &past, &mine, &mut notices));
+        left_out.push(others);
         topics.push(Arc::new(identity));
     }
 
@@ -56,7 +67,7 @@ pub fn open(settings: &KafkaSettings, known: &[SourceRange], stop: &StopFlag) ->
         client,
         cluster.brokers,
         settings,
-        topics,
+        (topics, left_out),
         slots,
         notices,
     ))
@@ -141,15 +152,14 @@ fn identify<'a>(
     }
 }
 
-/// The partitions of a topic that have a leader.
+/// Of these partitions of a topic those that have a leader.
 fn candidates_of<'a>(
     topic: usize,
     name: &str,
     past: &Past<'a>,
-    cluster: &Cluster,
+    partitions: &[PartitionMeta],
     notices: &mut Vec<Notice>,
 ) -> Vec<Candidate<'a>> {
-    let partitions = cluster.topics.get(name).map_or(&[][..], Vec::as_slice);
     let leaderless: Vec<i32> = partitions
         .iter()
         .filter(|partition| !partition.has_leader)

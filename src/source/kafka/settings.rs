@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
-use super::Replay;
 use super::properties::{is_secret, property_error, refuse_fixed};
 use super::select::parse_patterns;
+use super::{PartitionSet, Replay};
 use crate::error::{Error, Result};
 
 /// The consumer group that offsets are reported to unless the user names one.
 pub const DEFAULT_GROUP: &str = "diurnal";
 /// How long nothing may come while work is left, unless the user says so.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// The same for `diurnal status`: somebody waits for the answer, and what the archive itself knows is shown after it.
+pub const DEFAULT_LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of messages that librdkafka may hold for all threads together. Its memory is up to five times that.
 pub const DEFAULT_QUEUE_BYTES: usize = 16 << 20;
 /// What each thread's queue holds at least: less than one fetch would stop the flow.
@@ -42,6 +44,8 @@ pub struct KafkaSettings {
     pub brokers: String,
     /// Topic names; a regular expression when it starts with `^`.
     pub topics: Vec<String>,
+    /// The partitions of each topic that are read; without it, all.
+    pub partitions: Option<PartitionSet>,
     /// librdkafka properties; a later one wins over an earlier one of the same name.
     pub properties: Vec<(String, String)>,
     /// The group that gets the offsets, for Kafka's own tools to see.
@@ -71,6 +75,7 @@ impl KafkaSettings {
         Self {
             brokers: brokers.into(),
             topics,
+            partitions: None,
             properties: Vec::new(),
             group: DEFAULT_GROUP.to_owned(),
             threads: 1,
@@ -147,6 +152,13 @@ impl KafkaSettings {
         Ok(config)
     }
 
+    /// Whether a partition is one that is read.
+    pub(super) fn takes(&self, partition: i32) -> bool {
+        self.partitions
+            .as_ref()
+            .is_none_or(|partitions| partitions.holds(partition))
+    }
+
     /// Whether log lines are wanted: who sets `debug` wants to see what it says.
     pub(super) fn logs(&self) -> bool {
         self.log || self.debugs()
@@ -171,6 +183,7 @@ impl fmt::Debug for KafkaSettings {
         f.debug_struct("KafkaSettings")
             .field("brokers", &self.brokers)
             .field("topics", &self.topics)
+            .field("partitions", &self.partitions)
             .field("properties", &properties)
             .field("group", &self.group)
             .field("threads", &self.threads)

@@ -37,7 +37,7 @@ SPARK_TYPES = {"string": "string", "binary": "binary", "int32": "int", "int64": 
 
 def arguments(words=None):
     parser = argparse.ArgumentParser(prog="job.py", description="diurnal archive on a Spark cluster")
-    parser.add_argument("--archive", required=True, help="the archive, at a path or URL that every machine of the cluster reaches")
+    parser.add_argument("--archive", required=True, help="the archive's folder, which every machine of the cluster sees under this path")
     parser.add_argument("--brokers", required=True, metavar="HOST:PORT,...")
     parser.add_argument("--topic", required=True, action="append", help="may be given several times; ^ begins a regular expression")
     parser.add_argument("-X", action="append", default=[], metavar="NAME=VALUE", help="a property of diurnal's own Kafka client (librdkafka)")

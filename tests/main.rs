@@ -33,6 +33,7 @@ mod report;
 mod schema;
 mod shells;
 mod soak;
+mod spark;
 mod spill;
 mod status;
 mod support;

@@ -2,61 +2,10 @@
 //! `python/tests` run there with the program of these tests.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
 
-use crate::support::{install, root, runs, skip};
-
-/// A Python that has the package of this checkout; `None`, with a message, where it can't be had.
-fn interpreter() -> Option<PathBuf> {
-    static SHARED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match SHARED.get_or_init(installed) {
-        Ok(python) => Some(python.clone()),
-        Err(missing) => {
-            skip(missing);
-            None
-        }
-    }
-}
-
-fn installed() -> Result<PathBuf, String> {
-    if !runs("python3", "--version") {
-        return Err("the Python package needs python3 (on Debian: apt-get install python3-venv)".to_owned());
-    }
-    let bin = install("install-python.sh", "python")?.join("bin");
-    let python = bin.join("python");
-    let wheels = tempfile::tempdir().expect("a temporary folder can be made");
-    // Its target folder is this one, where all but the extension itself is compiled already.
-    let built = Command::new(bin.join("maturin"))
-        .args([
-            "build",
-            "--profile",
-            "dev",
-            "--locked",
-            "--compatibility",
-            "linux",
-            "--compression-method",
-            "stored",
-        ])
-        .arg("--interpreter")
-        .arg(&python)
-        .arg("--out")
-        .arg(wheels.path())
-        .arg("--manifest-path")
-        .arg(root().join("python/Cargo.toml"))
-        .output()
-        .expect("the environment's maturin can be run");
-    // A package that can't be built is a failure, and nothing to be skipped.
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let wheel = wheels.path().read_dir().expect("maturin made it").next();
-    let wheel = wheel.expect("it has a wheel").expect("it can be read").path();
-    let install = ["-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall"];
-    let done = Command::new(&python).args(install).arg(wheel).output();
-    let done = done.expect("the environment's python can be run");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    Ok(python)
-}
+use crate::support::python::interpreter;
+use crate::support::root;
 
 /// Runs a file of the package's tests.
 #[track_caller]

@@ -16,6 +16,7 @@ pub mod mounted;
 pub mod node;
 pub mod produce;
 pub mod promtool;
+pub mod python;
 pub mod reader;
 pub mod run;
 pub mod secure;

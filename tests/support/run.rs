@@ -30,6 +30,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// One invocation being put together.
 pub struct Diurnal {
     command: Command,
+    name: String,
     arguments: Vec<String>,
     step_log: PathBuf,
     gate: PathBuf,
@@ -38,7 +39,12 @@ pub struct Diurnal {
 
 /// `diurnal SUBCOMMAND` in the test's folder, with nothing inherited from the environment of the developer.
 pub fn diurnal(folder: &Folder, subcommand: &str) -> Diurnal {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_diurnal"));
+    program(folder, Path::new(env!("CARGO_BIN_EXE_diurnal"))).arg(subcommand)
+}
+
+/// Another program that runs our code, in the same way.
+pub fn program(folder: &Folder, program: &Path) -> Diurnal {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("DIURNAL_") {
             command.env_remove(name);
@@ -50,14 +56,15 @@ pub fn diurnal(folder: &Folder, subcommand: &str) -> Diurnal {
     let step_log = folder.join(&format!("steps-{serial}.log"));
     fs::write(&step_log, "").expect("a test can write into its folder");
     command.current_dir(folder.path()).env("DIURNAL_STEP_LOG", &step_log);
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
     Diurnal {
         command,
+        name: name.into_owned(),
         arguments: Vec::new(),
         gate: folder.join(&format!("gate-{serial}")),
         step_log,
         stdin: None,
     }
-    .arg(subcommand)
 }
 
 impl Diurnal {
@@ -146,7 +153,7 @@ impl Diurnal {
         Running {
             child,
             started: Instant::now(),
-            said: format!("diurnal {}", self.arguments.join(" ")),
+            said: format!("{} {}", self.name, self.arguments.join(" ")),
             step_log: self.step_log,
             gate: self.gate,
             stdout,

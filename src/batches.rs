@@ -81,7 +81,7 @@ pub fn record_batches(lines: &[u8], default_time: Option<i64>, settings: Collect
         tables,
         rejects,
         counts,
-    } = sorted(settled, time_unit, |rows| vec![0..rows])?;
+    } = sorted(settled, time_unit, |rows| std::iter::once(0..rows).collect())?;
     let whole = |(name, mut table): (String, Table)| Some((name, table.batches.pop()?));
     Ok(Batches {
         tables: tables.into_iter().filter_map(whole).collect(),

@@ -1,0 +1,325 @@
+//! Calls to an object store, one at a time for who calls, each with an error that names the object, the cause and what to do.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::path::Path as Key;
+use object_store::{
+    Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, UpdateVersion,
+};
+use serde::{Deserialize, Serialize};
+
+use super::failure;
+use crate::error::{Error, Result};
+
+/// Bytes of a file that are read and sent at once: S3 takes parts of no less than 5 MiB, and 10,000 of them.
+const PART_BYTES: u64 = 32 << 20;
+/// The largest object that is written under a condition. Object stores take such a write whole (S3: 5 GB at most), so that it waits
+/// in memory.
+pub(super) const MOST_CONDITIONAL_BYTES: u64 = 2 << 30;
+/// Bytes of such an object in one piece of memory.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A folder of a bucket. Keys are relative to it.
+pub(super) struct Bucket {
+    store: Arc<dyn ObjectStore>,
+    /// As the user gave it: `s3://bucket/prefix`.
+    url: String,
+    prefix: String,
+}
+
+/// What tells an object from what is written over it later.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Version {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e_tag: Option<String>,
+    /// Google Cloud Storage: the generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// An object that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Relative to the prefix.
+    pub key: String,
+    pub bytes: u64,
+    pub changed: SystemTime,
+    pub version: Version,
+}
+
+/// When an object is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// There is none of that name.
+    Absent,
+    /// The one that is there is this one.
+    Is(Version),
+}
+
+/// What became of a conditional write.
+#[derive(Debug)]
+pub(super) enum Put {
+    Done,
+    /// The store says that the condition does not hold: or it did, and what it says is of a try that was repeated.
+    Refused,
+    /// The store did not take it, and never will: no permission, no bucket.
+    Denied(Error),
+    /// Nobody knows.
+    Unknown(Error),
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The store's own text may have more than it should.
+        write!(f, "Bucket({})", self.url)
+    }
+}
+
+/// The one runtime of the process: object stores are spoken to asynchronously, the program is not.
+fn runtime() -> Result<&'static tokio::runtime::Runtime> {
+    static RUNTIME: OnceLock<io::Result<tokio::runtime::Runtime>> = OnceLock::new();
+    let made = RUNTIME.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("objects")
+            .enable_all()
+            .build()
+    });
+    made.as_ref()
+        .map_err(|error| Error::new("object store", format_args!("its threads cannot be started: {error}")))
+}
+
+fn wait<T>(call: impl Future<Output = T>) -> Result<T> {
+    Ok(runtime()?.block_on(call))
+}
+
+impl Bucket {
+    pub fn new(store: Arc<dyn ObjectStore>, url: &str, prefix: &str) -> Self {
+        Self {
+            store,
+            url: url.trim_end_matches('/').to_owned(),
+            prefix: prefix.trim_matches('/').to_owned(),
+        }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What messages call an object.
+    pub fn name(&self, key: &str) -> String {
+        format!("{}/{key}", self.url)
+    }
+
+    fn key(&self, key: &str) -> Result<Key> {
+        let whole = match self.prefix.is_empty() {
+            true => key.to_owned(),
+            false => format!("{}/{key}", self.prefix),
+        };
+        // Not `from`, which would encode the `%` of encoded names once more.
+        Key::parse(whole).map_err(|error| Error::usage(self.name(key), error))
+    }
+
+    fn failed(&self, key: &str, doing: &str, error: &StoreError) -> Error {
+        failure::told(&self.name(key), doing, error)
+    }
+
+    fn found(&self, key: &str, meta: ObjectMeta) -> Found {
+        Found {
+            key: key.to_owned(),
+            bytes: meta.size,
+            changed: meta.last_modified.into(),
+            version: Version {
+                e_tag: meta.e_tag,
+                version: meta.version,
+            },
+        }
+    }
+
+    /// What is known of an object; `None` where there is none.
+    pub fn head(&self, key: &str) -> Result<Option<Found>> {
+        match wait(self.store.head(&self.key(key)?))? {
+            Ok(meta) => Ok(Some(self.found(key, meta))),
+            Err(error) if failure::is_absent(&error) => Ok(None),
+            Err(error) => Err(self.failed(key, "look at it", &error)),
+        }
+    }
+
+    /// A small object.
+    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.key(key)?;
+        let got = wait(async { self.store.get(&path).await?.bytes().await })?;
+        match got {
+            Ok(bytes) => Ok(Some(bytes.to_vec())),
+            Err(error) if failure::is_absent(&error) => Ok(None),
+            Err(error) => Err(self.failed(key, "read it", &error)),
+        }
+    }
+
+    /// Writes an object to a new file.
+    pub fn get_to(&self, key: &str, file: &Path) -> Result<Option<Found>> {
+        let path = self.key(key)?;
+        let got = match wait(self.store.get(&path))? {
+            Ok(got) => got,
+            Err(error) if failure::is_absent(&error) => return Ok(None),
+            Err(error) => return Err(self.failed(key, "read it", &error)),
+        };
+        let found = self.found(key, got.meta.clone());
+        let write = |error: io::Error| Error::io(file, "write a local copy", &error);
+        let mut output = File::create_new(file).map_err(write)?;
+        let mut stream = got.into_stream();
+        while let Some(part) = wait(stream.next())? {
+            let part = part.map_err(|error| self.failed(key, "read it", &error))?;
+            output.write_all(&part).map_err(write)?;
+        }
+        output.set_modified(found.changed).map_err(write)?;
+        Ok(Some(found))
+    }
+
+    /// Every object whose key begins with `folder/`; with the empty folder all of them.
+    pub fn list(&self, folder: &str) -> Result<Vec<Found>> {
+        let prefix = match (self.prefix.as_str(), folder) {
+            ("", "") => None,
+            (_, "") => Some(Key::parse(&self.prefix).map_err(|error| Error::usage(&self.url, error))?),
+            _ => Some(self.key(folder)?),
+        };
+        let listed = wait(self.store.list(prefix.as_ref()).try_collect::<Vec<ObjectMeta>>())?;
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(error) => return Err(self.failed(folder, "list it", &error)),
+        };
+        let mut found: Vec<Found> = listed
+            .into_iter()
+            .filter_map(|meta| {
+                let whole = meta.location.as_ref();
+                let key = match self.prefix.as_str() {
+                    "" => whole.to_owned(),
+                    prefix => whole.strip_prefix(prefix)?.strip_prefix('/')?.to_owned(),
+                };
+                Some(self.found(&key, meta))
+            })
+            .collect();
+        found.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(found)
+    }
+
+    /// Writes an object, whatever is there.
+    pub fn put(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
+        let path = self.key(key)?;
+        match wait(self.store.put(&path, bytes.into()))? {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed(key, "write it", &error)),
+        }
+    }
+
+    /// Writes a file of any length as an object, whatever is there, part by part.
+    pub fn upload(&self, key: &str, file: &Path, bytes: u64) -> Result<()> {
+        let path = self.key(key)?;
+        let read = |error: io::Error| Error::io(file, "read it", &error);
+        let mut input = File::open(file).map_err(read)?;
+        if bytes <= PART_BYTES {
+            return self.put(key, read_part(&mut input, bytes).map_err(read)?);
+        }
+        let sent = |error: StoreError| self.failed(key, "upload it", &error);
+        let mut upload = wait(self.store.put_multipart(&path))?.map_err(sent)?;
+        let mut left = bytes;
+        while left > 0 {
+            let part = read_part(&mut input, left.min(PART_BYTES)).map_err(read);
+            let put = match part {
+                Ok(part) => {
+                    left -= part.len() as u64;
+                    wait(upload.put_part(part.into()))?.map_err(sent)
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = put {
+                // Else its parts cost money until somebody removes them.
+                let _ = wait(upload.abort());
+                return Err(error);
+            }
+        }
+        match wait(upload.complete())? {
+            Ok(_) => Ok(()),
+            Err(error) => Err(sent(error)),
+        }
+    }
+
+    /// Writes bytes as an object if the condition holds.
+    pub fn put_if(&self, key: &str, payload: PutPayload, condition: &Condition) -> Put {
+        let path = match self.key(key) {
+            Ok(path) => path,
+            Err(error) => return Put::Denied(error),
+        };
+        let mode = match condition {
+            Condition::Absent => PutMode::Create,
+            Condition::Is(version) => PutMode::Update(UpdateVersion {
+                e_tag: version.e_tag.clone(),
+                version: version.version.clone(),
+            }),
+        };
+        let options = PutOptions {
+            mode,
+            ..PutOptions::default()
+        };
+        match wait(self.store.put_opts(&path, payload, options)) {
+            Ok(Ok(_)) => Put::Done,
+            Ok(Err(error)) if failure::is_refused(&error) => Put::Refused,
+            Ok(Err(error)) => {
+                let told = self.failed(key, "write it", &error);
+                match failure::is_definite(&error) {
+                    true => Put::Denied(told),
+                    false => Put::Unknown(told),
+                }
+            }
+            Err(error) => Put::Denied(error),
+        }
+    }
+
+    /// [`Bucket::put_if`] of a file.
+    pub fn put_file_if(&self, key: &str, file: &Path, condition: &Condition) -> Put {
+        match payload(file) {
+            Ok(payload) => self.put_if(key, payload, condition),
+            Err(error) => Put::Denied(Error::io(file, "read it", &error)),
+        }
+    }
+
+    /// Removes an object; one that is gone is none to remove.
+    pub fn delete(&self, key: &str) -> Result<()> {
+        match wait(self.store.delete(&self.key(key)?))? {
+            Ok(()) => Ok(()),
+            Err(error) if failure::is_absent(&error) => Ok(()),
+            Err(error) => Err(self.failed(key, "remove it", &error)),
+        }
+    }
+}
+
+fn read_part(input: &mut File, bytes: u64) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    let mut part = vec![0; length];
+    input.read_exact(&mut part)?;
+    Ok(part)
+}
+
+/// A whole file in memory, in pieces.
+fn payload(file: &Path) -> io::Result<PutPayload> {
+    let mut input = File::open(file)?;
+    let mut pieces: Vec<Bytes> = Vec::new();
+    loop {
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        io::Read::by_ref(&mut input)
+            .take(PIECE_BYTES as u64)
+            .read_to_end(&mut piece)?;
+        if piece.is_empty() {
+            return Ok(pieces.into_iter().collect());
+        }
+        pieces.push(piece.into());
+    }
+}

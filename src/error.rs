@@ -36,6 +36,11 @@ pub(crate) fn show_no_more(folder: &Path) {
     shown.retain(|(known, _)| *known != folder);
 }
 
+fn is_shown_as_another(path: &Path) -> bool {
+    let shown = SHOWN_AS.read().unwrap_or_else(PoisonError::into_inner);
+    shown.iter().any(|(folder, _)| path.starts_with(folder))
+}
+
 fn shown(text: String) -> String {
     let shown = SHOWN_AS.read().unwrap_or_else(PoisonError::into_inner);
     let replace = |text: String, (folder, name): &(String, String)| match text.contains(folder.as_str()) {
@@ -102,6 +107,12 @@ impl Error {
             _ => None,
         };
         let plain = Self::new(path.display(), format_args!("cannot {doing}: {error}"));
+        let hint = match hint {
+            Some(_) if is_shown_as_another(path) => {
+                Some("this is about the local copy of it below TMPDIR: look at the room and the permissions there")
+            }
+            hint => hint,
+        };
         match hint {
             Some(hint) => plain.hint(hint),
             None => plain,

@@ -72,7 +72,7 @@ fn try_all(name: &str, place: Place, store: &Faulty, before: &[&Command], comman
             };
             let ended = catch_unwind(AssertUnwindSafe(|| run(&mut told)));
             store.order(None);
-            let mut tried = || -> Result<(), String> {
+            let tried = || -> Result<(), String> {
                 let ended = ended.map_err(|_| "it panics".to_owned())?;
                 if let Err(error) = &ended
                     && !error.to_string().contains("memory://")

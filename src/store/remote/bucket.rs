@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path as Key;
 use object_store::{
     Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, UpdateVersion,
@@ -16,19 +16,25 @@ use object_store::{
 use serde::{Deserialize, Serialize};
 
 use super::failure;
+use super::parts::Completions;
 use crate::error::{Error, Result};
+use crate::store::failpoint;
 
 /// Bytes of a file that are read and sent at once: S3 takes parts of no less than 5 MiB, and 10,000 of them.
 const PART_BYTES: u64 = 32 << 20;
-/// The largest object that is written under a condition. Object stores take such a write whole (S3: 5 GB at most), so that it waits
-/// in memory.
-pub(super) const MOST_CONDITIONAL_BYTES: u64 = 2 << 30;
+/// Larger objects are written in parts under a condition too, where the store can do that. A part of a whole one waits in memory.
+const WHOLE_BYTES: u64 = 64 << 20;
+/// The largest object that is written as a whole under a condition: it waits in memory.
+const MOST_WHOLE_BYTES: u64 = 2 << 30;
+/// The largest object that is written in parts: S3 takes 10,000 of them.
+const MOST_BYTES: u64 = 10_000 * PART_BYTES;
 /// Bytes of such an object in one piece of memory.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// A folder of a bucket. Keys are relative to it.
 pub(super) struct Bucket {
     store: Arc<dyn ObjectStore>,
+    completions: Option<Completions>,
     /// As the user gave it: `s3://bucket/prefix`.
     url: String,
     prefix: String,
@@ -102,9 +108,10 @@ fn wait<T>(call: impl Future<Output = T>) -> Result<T> {
 }
 
 impl Bucket {
-    pub fn new(store: Arc<dyn ObjectStore>, url: &str, prefix: &str) -> Self {
+    pub fn new(store: Arc<dyn ObjectStore>, completions: Option<Completions>, url: &str, prefix: &str) -> Self {
         Self {
             store,
+            completions,
             url: url.trim_end_matches('/').to_owned(),
             prefix: prefix.trim_matches('/').to_owned(),
         }
@@ -220,36 +227,60 @@ impl Bucket {
         }
     }
 
+    /// The largest object that can be written under a condition.
+    pub fn most_conditional_bytes(&self) -> u64 {
+        match self.completions {
+            Some(_) => MOST_BYTES,
+            None => MOST_WHOLE_BYTES,
+        }
+    }
+
+    /// Whether a file of this length is written in parts where there is a condition.
+    pub fn in_parts(&self, bytes: u64) -> bool {
+        self.completions.is_some() && bytes > failpoint::part_bytes().unwrap_or(WHOLE_BYTES)
+    }
+
     /// Writes a file of any length as an object, whatever is there, part by part.
     pub fn upload(&self, key: &str, file: &Path, bytes: u64) -> Result<()> {
         let path = self.key(key)?;
+        if bytes <= PART_BYTES {
+            let read = || read_part(&mut File::open(file)?, bytes);
+            return self.put(key, read().map_err(|error| Error::io(file, "read it", &error))?);
+        }
+        match self.upload_parts(&path, file)? {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.failed(key, "upload it", &error)),
+        }
+    }
+
+    fn upload_parts(&self, path: &Key, file: &Path) -> Result<Result<(), StoreError>> {
         let read = |error: io::Error| Error::io(file, "read it", &error);
         let mut input = File::open(file).map_err(read)?;
-        if bytes <= PART_BYTES {
-            return self.put(key, read_part(&mut input, bytes).map_err(read)?);
-        }
-        let sent = |error: StoreError| self.failed(key, "upload it", &error);
-        let mut upload = wait(self.store.put_multipart(&path))?.map_err(sent)?;
-        let mut left = bytes;
+        let mut left = input.metadata().map_err(read)?.len();
+        let mut upload = match wait(self.store.put_multipart(path))? {
+            Ok(upload) => upload,
+            Err(error) => return Ok(Err(error)),
+        };
+        // Parts of an upload that is given up cost money until somebody removes them.
         while left > 0 {
-            let part = read_part(&mut input, left.min(PART_BYTES)).map_err(read);
-            let put = match part {
-                Ok(part) => {
-                    left -= part.len() as u64;
-                    wait(upload.put_part(part.into()))?.map_err(sent)
+            let part = match read_part(&mut input, left.min(PART_BYTES)) {
+                Ok(part) => part,
+                Err(error) => {
+                    let _ = wait(upload.abort());
+                    return Err(read(error));
                 }
-                Err(error) => Err(error),
             };
-            if let Err(error) = put {
-                // Else its parts cost money until somebody removes them.
+            left -= part.len() as u64;
+            if let Err(error) = wait(upload.put_part(part.into()))? {
                 let _ = wait(upload.abort());
-                return Err(error);
+                return Ok(Err(error));
             }
         }
-        match wait(upload.complete())? {
-            Ok(_) => Ok(()),
-            Err(error) => Err(sent(error)),
+        let completed = wait(upload.complete())?;
+        if completed.as_ref().is_err_and(failure::is_refused) {
+            let _ = wait(upload.abort());
         }
+        Ok(completed.map(|_| ()))
     }
 
     /// Writes bytes as an object if the condition holds.
@@ -270,34 +301,78 @@ impl Bucket {
             ..PutOptions::default()
         };
         match wait(self.store.put_opts(&path, payload, options)) {
-            Ok(Ok(_)) => Put::Done,
-            Ok(Err(error)) if failure::is_refused(&error) => Put::Refused,
-            Ok(Err(error)) => {
+            Ok(put) => self.became(key, put.map(|_| ())),
+            Err(error) => Put::Denied(error),
+        }
+    }
+
+    fn became(&self, key: &str, put: Result<(), StoreError>) -> Put {
+        match put {
+            Ok(()) => Put::Done,
+            Err(error) if failure::is_refused(&error) => Put::Refused,
+            Err(error) => {
                 let told = self.failed(key, "write it", &error);
                 match failure::is_definite(&error) {
                     true => Put::Denied(told),
                     false => Put::Unknown(told),
                 }
             }
-            Err(error) => Put::Denied(error),
         }
     }
 
     /// [`Bucket::put_if`] of a file.
     pub fn put_file_if(&self, key: &str, file: &Path, condition: &Condition) -> Put {
+        let bytes = file.metadata().map_or(0, |found| found.len());
+        if self.in_parts(bytes) {
+            return self.put_parts_if(key, file, condition);
+        }
         match payload(file) {
             Ok(payload) => self.put_if(key, payload, condition),
             Err(error) => Put::Denied(Error::io(file, "read it", &error)),
         }
     }
 
+    /// [`Bucket::put_file_if`], whatever its length, in parts.
+    pub fn put_parts_if(&self, key: &str, file: &Path, condition: &Condition) -> Put {
+        let (path, completions) = match (self.key(key), &self.completions) {
+            (Ok(path), Some(completions)) => (path, completions),
+            (Err(error), _) => return Put::Denied(error),
+            (_, None) => return Put::Denied(Error::new(self.name(key), "the store takes no parts under a condition")),
+        };
+        completions.expect(path.as_ref(), condition);
+        let put = self.upload_parts(&path, file);
+        completions.forget(path.as_ref());
+        match put {
+            // The upload is gone: an earlier try may have completed it. Or what is to be replaced is.
+            Ok(Err(StoreError::NotFound { .. })) => Put::Refused,
+            Ok(put) => self.became(key, put),
+            Err(error) => Put::Denied(error),
+        }
+    }
+
     /// Removes an object; one that is gone is none to remove.
     pub fn delete(&self, key: &str) -> Result<()> {
-        match wait(self.store.delete(&self.key(key)?))? {
-            Ok(()) => Ok(()),
-            Err(error) if failure::is_absent(&error) => Ok(()),
-            Err(error) => Err(self.failed(key, "remove it", &error)),
+        self.delete_all(&[key.to_owned()], || {})
+    }
+
+    /// [`Bucket::delete`] of many, in few requests where the store can do that; says so of each.
+    pub fn delete_all(&self, keys: &[String], deleted: impl Fn()) -> Result<()> {
+        let paths: Vec<Key> = keys.iter().map(|key| self.key(key)).collect::<Result<_>>()?;
+        let mut results = self
+            .store
+            .delete_stream(stream::iter(paths.into_iter().map(Ok)).boxed());
+        // Some stores give them in another order: an error tells its object itself.
+        while let Some(result) = wait(results.next())? {
+            match result {
+                Ok(_) => deleted(),
+                Err(error) if failure::is_absent(&error) => deleted(),
+                Err(error) => {
+                    let first = keys.first().map_or("", String::as_str);
+                    return Err(self.failed(first, "remove it", &error));
+                }
+            }
         }
+        Ok(())
     }
 }
 

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use super::failure;
+use super::parts::Completions;
 use crate::error::{Error, Result};
 use crate::store::place::Address;
 
 /// How long a request may take that sends or brings a whole day file.
 const REQUEST_TIMEOUT: &str = "600s";
 
-/// The store of a bucket, with credentials and endpoint from the environment.
-pub(super) fn connect(address: Address<'_>) -> Result<Arc<dyn object_store::ObjectStore>> {
+/// The store of a bucket, with credentials and endpoint from the environment; and what gives uploads of parts their conditions, where
+/// it has such.
+pub(super) fn connect(address: Address<'_>) -> Result<(Arc<dyn object_store::ObjectStore>, Option<Completions>)> {
     use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
     use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
     use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
@@ -23,21 +26,23 @@ pub(super) fn connect(address: Address<'_>) -> Result<Arc<dyn object_store::Obje
         ..RetryConfig::default()
     };
     let failed = |error: object_store::Error| {
+        let cause = failure::without_secrets(&error.to_string());
         Error::usage(
             address.url,
-            format_args!("the environment does not say how to reach it: {error}"),
+            format_args!("the environment does not say how to reach it: {cause}"),
         )
         .hint("docs/how-to/object-stores.md lists the variables")
     };
     let timeout = ClientConfigKey::Timeout;
-    Ok(match address.scheme {
+    let is_unset = |name: &str| std::env::var_os(name).is_none();
+    let mut completions = None;
+    let store: Arc<dyn object_store::ObjectStore> = match address.scheme {
         "gs" => {
             let mut builder = GoogleCloudStorageBuilder::from_env()
                 .with_bucket_name(address.bucket)
                 .with_retry(retry);
-            let key = GoogleConfigKey::Client(timeout);
-            if builder.get_config_value(&key).is_none() {
-                builder = builder.with_config(key, REQUEST_TIMEOUT);
+            if is_unset("GOOGLE_TIMEOUT") {
+                builder = builder.with_config(GoogleConfigKey::Client(timeout), REQUEST_TIMEOUT);
             }
             Arc::new(builder.build().map_err(failed)?)
         }
@@ -45,9 +50,8 @@ pub(super) fn connect(address: Address<'_>) -> Result<Arc<dyn object_store::Obje
             let mut builder = MicrosoftAzureBuilder::from_env()
                 .with_container_name(address.bucket)
                 .with_retry(retry);
-            let key = AzureConfigKey::Client(timeout);
-            if builder.get_config_value(&key).is_none() {
-                builder = builder.with_config(key, REQUEST_TIMEOUT);
+            if is_unset("AZURE_TIMEOUT") {
+                builder = builder.with_config(AzureConfigKey::Client(timeout), REQUEST_TIMEOUT);
             }
             Arc::new(builder.build().map_err(failed)?)
         }
@@ -57,11 +61,12 @@ pub(super) fn connect(address: Address<'_>) -> Result<Arc<dyn object_store::Obje
             let mut builder = AmazonS3Builder::from_env()
                 .with_bucket_name(address.bucket)
                 .with_retry(retry);
-            let key = AmazonS3ConfigKey::Client(timeout);
-            if builder.get_config_value(&key).is_none() {
-                builder = builder.with_config(key, REQUEST_TIMEOUT);
+            if is_unset("AWS_TIMEOUT") {
+                builder = builder.with_config(AmazonS3ConfigKey::Client(timeout), REQUEST_TIMEOUT);
             }
-            Arc::new(builder.build().map_err(failed)?)
+            let conditions = completions.insert(Completions::default()).clone();
+            Arc::new(builder.with_http_connector(conditions).build().map_err(failed)?)
         }
-    })
+    };
+    Ok((store, completions))
 }

@@ -43,15 +43,30 @@ pub(super) fn told(object: &str, doing: &str, error: &StoreError) -> Error {
         }
         None => (plain(error), hint_of(error, &text)),
     };
-    let told = Error::new(
-        object,
-        format_args!("cannot {doing}: {}", cause.trim_end_matches([':', ' '])),
-    );
+    let cause = without_secrets(cause.trim_end_matches([':', ' ']));
+    let told = Error::new(object, format_args!("cannot {doing}: {cause}"));
     match hint {
         Some(hint) => told.hint(hint),
         None => told,
     }
 }
+
+/// A text in which no value of the environment stands that only its owner may know.
+pub(super) fn without_secrets(text: &str) -> String {
+    const STORES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
+    const SECRETS: [&str; 6] = ["KEY", "SECRET", "TOKEN", "SAS", "PASSWORD", "CREDENTIAL"];
+    let secrets = std::env::vars_os().filter_map(|(name, value)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        let is_secret =
+            STORES.iter().any(|store| name.starts_with(store)) && SECRETS.iter().any(|word| name.contains(word));
+        // A shorter one would be found everywhere.
+        (is_secret && value.len() >= LEAST_SECRET).then_some(value)
+    });
+    secrets.fold(text.to_owned(), |text, secret| text.replace(&secret, "***"))
+}
+
+/// Bytes of the shortest value that is looked for.
+const LEAST_SECRET: usize = 6;
 
 fn hint_of_code(code: &str) -> Option<&'static str> {
     Some(match code {

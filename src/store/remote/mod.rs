@@ -10,6 +10,7 @@ mod bucket;
 mod connect;
 mod failure;
 mod open;
+mod parts;
 mod publish;
 pub(in crate::store) mod record;
 #[cfg(test)]
@@ -58,6 +59,8 @@ struct Known {
     pending: Option<Plan>,
     /// Whether the segments before the last are in the mirror.
     whole: bool,
+    /// Whether the store was seen to honour conditions of uploads in parts.
+    parts_tried: bool,
 }
 
 impl Remote {
@@ -66,13 +69,13 @@ impl Remote {
     /// # Errors
     /// The environment does not say how to reach it; no temporary folder can be made.
     pub fn at(address: Address<'_>) -> Result<Arc<Self>> {
-        let store = connect::connect(address)?;
+        let (store, completions) = connect::connect(address)?;
         let mirror = tempfile::Builder::new().prefix("diurnal-bucket-").tempdir();
         let mirror = mirror.map_err(|error| {
             Error::io(&std::env::temp_dir(), "make a temporary folder", &error)
                 .hint("what a run needs of a bucket is kept there; TMPDIR names another place")
         })?;
-        let bucket = Bucket::new(store, address.url, address.prefix);
+        let bucket = Bucket::new(store, completions, address.url, address.prefix);
         // A path of the mirror would tell nobody anything.
         error::show_as(mirror.path(), bucket.url());
         Ok(Arc::new(Self {

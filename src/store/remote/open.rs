@@ -131,17 +131,32 @@ impl Remote {
             // What is written if it does: the same again.
             match self.bucket.put_if(SETTINGS, settings.render().into(), &condition) {
                 Put::Refused => {}
-                Put::Done => {
-                    return Err(Error::new(
-                        self.url(),
-                        "its server ignores conditions on writes (If-None-Match, If-Match), which keep runs apart",
-                    )
-                    .hint("use a store that honours them; nothing was archived"));
-                }
+                Put::Done => return Err(self.ignores_conditions("writes")),
                 Put::Denied(error) | Put::Unknown(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// The same for uploads in parts, once a run.
+    pub(super) fn ensure_conditions_of_parts(&self) -> Result<()> {
+        if self.known().parts_tried {
+            return Ok(());
+        }
+        let settings = self.layout.settings();
+        match self.bucket.put_parts_if(SETTINGS, &settings, &Condition::Absent) {
+            Put::Refused => {}
+            Put::Done => return Err(self.ignores_conditions("uploads of parts")),
+            Put::Denied(error) | Put::Unknown(error) => return Err(error),
+        }
+        self.known().parts_tried = true;
+        Ok(())
+    }
+
+    fn ignores_conditions(&self, what: &str) -> Error {
+        let cause =
+            format_args!("its server ignores conditions on {what} (If-None-Match, If-Match), which keep runs apart");
+        Error::new(self.url(), cause).hint("use a store that honours them; nothing was archived")
     }
 
     /// Reads the last segment of the ledger into the mirror, and gives the plan of its last commit.

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rayon::prelude::*;
 
 use super::Remote;
-use super::bucket::{Condition, Found, MOST_CONDITIONAL_BYTES, Put};
+use super::bucket::{Condition, Found, Put};
 use super::record::{self, Plan, Remove, Replace};
 use crate::error::{Error, Result};
 use crate::store::disk::{Disk, RealDisk};
@@ -99,15 +99,19 @@ impl Remote {
     /// A file is too large to be written under a condition; the store's.
     pub fn upload(&self, manifest: &Manifest, folder: &Path) -> Result<Uploaded> {
         let plan = self.plan(manifest)?;
-        if let Some(put) = plan.puts.iter().find(|put| put.bytes > MOST_CONDITIONAL_BYTES) {
+        let most = self.bucket.most_conditional_bytes();
+        if let Some(put) = plan.puts.iter().find(|put| put.bytes > most) {
             return Err(Error::new(
                 self.bucket.name(&put.target),
                 format_args!(
-                    "has {} bytes, and an object is replaced safely with {MOST_CONDITIONAL_BYTES} at most",
+                    "has {} bytes, and an object is replaced safely with {most} at most",
                     put.bytes
                 ),
             )
             .hint("archive to a folder, or without CSV (--formats parquet, when the archive is made)"));
+        }
+        if plan.puts.iter().any(|put| self.bucket.in_parts(put.bytes)) {
+            self.ensure_conditions_of_parts()?;
         }
         let at = Instant::now();
         let bytes: u64 = plan.puts.iter().map(|put| put.bytes).sum();
@@ -407,11 +411,7 @@ impl Remote {
     fn clear(&self, plan: &Plan) -> Result<()> {
         let mut keys: Vec<String> = plan.puts.iter().map(|put| plan.staged(put)).collect();
         keys.sort();
-        keys.par_iter().try_for_each(|key| {
-            self.bucket.delete(key)?;
-            failpoint::reach("bucket-cleared");
-            Ok(())
-        })?;
+        self.bucket.delete_all(&keys, || failpoint::reach("bucket-cleared"))?;
         self.bucket.delete(&plan.marker())
     }
 
@@ -434,17 +434,13 @@ impl Remote {
                 .is_some_and(|age| age > DEAD_AFTER),
             None => now.duration_since(found.changed).is_ok_and(|age| age > DEAD_AFTER),
         };
-        let mut dead: Vec<&str> = staged
+        let dead: Vec<String> = staged
             .iter()
             .filter(|found| is_dead(found))
-            .map(|found| found.key.as_str())
+            .map(|found| found.key.clone())
             .collect();
-        // Markers last.
-        dead.sort_by_key(|key| key.ends_with(manifest::NAME));
-        for key in &dead {
-            self.bucket.delete(key)?;
-            failpoint::reach("bucket-debris-removed");
-        }
+        self.bucket
+            .delete_all(&dead, || failpoint::reach("bucket-debris-removed"))?;
         Ok(dead.len())
     }
 }

@@ -299,7 +299,10 @@ impl Shared {
     fn locate(&self, target: &str) -> Result<PathBuf> {
         match (&self.dry, &self.remote) {
             (Some(dry), _) => dry.locate(target, &self.layout),
-            (None, Some(remote)) => remote.fetch_recorded(target, self.inner().state.bytes_of(target)),
+            (None, Some(remote)) => {
+                let state = self.inner().state.clone();
+                remote.fetch_recorded(target, state.bytes_of(target))
+            }
             (None, None) => Ok(self.layout.target(target)),
         }
     }

@@ -385,7 +385,8 @@ pub(super) fn real_folder(disk: &dyn Disk, folder: &Path) -> Result<Option<Metad
 /// What a commit replaces must be what the ledger says: else the new file would lack rows that only the old one has.
 fn check_replaced(shared: &Shared, target: &str) -> Result<()> {
     if let (Some(remote), None) = (&shared.remote, &shared.dry) {
-        return remote.check_replaced(target, shared.inner().state.bytes_of(target));
+        let state = shared.inner().state.clone();
+        return remote.check_replaced(target, state.bytes_of(target));
     }
     let path = shared.locate(target)?;
     let found = match shared.disk.metadata(&path) {

@@ -5,10 +5,12 @@ Usage: read_bucket.py s3://BUCKET/PREFIX/MEASUREMENT. Prints what each of them f
 
 import json
 import os
+import pathlib
 import sys
 from urllib.parse import urlparse
 
 import duckdb
+import duckdb_extension_httpfs
 import pyarrow.dataset
 import pyarrow.fs
 
@@ -17,12 +19,8 @@ endpoint = urlparse(os.environ["AWS_ENDPOINT_URL"])
 
 connection = duckdb.connect()
 # The package brings the extension; nothing is fetched.
-import duckdb_extension_httpfs  # noqa: E402,F401
-
-from duckdb_extensions import import_extension  # noqa: E402
-
-import_extension("httpfs")
-connection.execute("load httpfs")
+extension = next(pathlib.Path(duckdb_extension_httpfs.__file__).parent.glob("extensions/*/httpfs.duckdb_extension"))
+connection.execute(f"load '{extension}'")
 connection.execute(
     f"""create secret (type s3, key_id '{os.environ["AWS_ACCESS_KEY_ID"]}', secret '{os.environ["AWS_SECRET_ACCESS_KEY"]}',
     region '{os.environ["AWS_REGION"]}', endpoint '{endpoint.netloc}', url_style 'path', use_ssl false)"""

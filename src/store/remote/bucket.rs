@@ -206,7 +206,7 @@ impl Bucket {
         let mut found: Vec<Found> = listed
             .into_iter()
             .filter_map(|meta| {
-                let whole = meta.location.as_ref();
+                let whole: &str = meta.location.as_ref();
                 let key = match self.prefix.as_str() {
                     "" => whole.to_owned(),
                     prefix => whole.strip_prefix(prefix)?.strip_prefix('/')?.to_owned(),

@@ -84,7 +84,7 @@ impl Remote {
         Ok(())
     }
 
-    fn overtaken(&self) -> Error {
+    pub(super) fn overtaken(&self) -> Error {
         let next = self.known().last + 1;
         Error::locked(
             self.url(),

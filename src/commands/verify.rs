@@ -206,7 +206,7 @@ fn check_rows(context: DayContext<'_>, schema: &MeasurementSchema, entry: &DayEn
     if entry.parquet.is_some()
         && entry.csv.is_some()
         && entry.encoder == ENCODER_VERSION
-        && !csv_agrees(context, entry, &leaves)?
+        && !csv_agrees(entry, &leaves)?
     {
         problems.push("CSV and Parquet do not hold the same rows".to_owned());
     }
@@ -217,7 +217,7 @@ fn check_rows(context: DayContext<'_>, schema: &MeasurementSchema, entry: &DayEn
 }
 
 /// Whether the Parquet file's rows, written as CSV, are what the ledger says of the CSV file (whose bytes were checked against it).
-fn csv_agrees(context: DayContext<'_>, entry: &DayEntry, leaves: &[LeafRows]) -> Result<bool> {
+fn csv_agrees(entry: &DayEntry, leaves: &[LeafRows]) -> Result<bool> {
     let (Some(csv), Some(first)) = (&entry.csv, leaves.first()) else {
         return Ok(true);
     };

@@ -65,6 +65,27 @@ fn day_files_in_a_bucket_are_those_of_a_folder() {
 }
 
 #[test]
+fn files_that_are_written_in_parts_replace_no_others_either() {
+    let Some(server) = Server::start() else { return };
+    let all = lines::telegraf(SEED, LINES);
+    let folder = Folder::new();
+    let import = |name: &str| {
+        let run = server.diurnal(&folder, "import", "a").env("DIURNAL_PART_BYTES", "100");
+        run.arg(name)
+    };
+    for (name, part) in ["1.txt", "2.txt", "3.txt"].iter().zip(all.chunks(LINES.div_ceil(3))) {
+        folder.write(name, lines::file_of(part));
+    }
+    import("1.txt").run().expect_code(0);
+    let mut asleep = import("2.txt").pause_at("bucket-publish").start();
+    asleep.wait_for_step("bucket-publish");
+    import("3.txt").run().expect_code(0);
+    asleep.resume();
+    asleep.wait().expect_code(0);
+    expect_whole(&server, &folder, "a", &local(lines::file_of(&all)));
+}
+
+#[test]
 fn every_command_works_on_a_bucket() {
     let Some(server) = Server::start() else { return };
     let folder = Folder::new();

@@ -73,7 +73,7 @@ impl Cli {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
-    /// The archive's folder [default: archive]
+    /// The archive's folder, or s3://BUCKET/PREFIX, gs://..., az://... [default: archive]
     #[arg(long, global = true, value_name = "DIR", env = "DIURNAL_ARCHIVE")]
     pub archive: Option<PathBuf>,
     /// Print one JSON object on standard output, and nothing else there

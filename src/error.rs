@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 
 /// The result of everything that can fail for a reason outside the program.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -19,6 +20,36 @@ pub enum Kind {
     Locked,
 }
 
+/// Folders that errors call by another name, each with it.
+static SHOWN_AS: RwLock<Vec<(String, String)>> = RwLock::new(Vec::new());
+
+/// Has errors call a folder, and what is in it, by the name of what it stands for.
+pub(crate) fn show_as(folder: &Path, name: &str) {
+    let mut shown = SHOWN_AS.write().unwrap_or_else(PoisonError::into_inner);
+    shown.push((folder.display().to_string(), name.to_owned()));
+}
+
+/// Ends what [`show_as`] began.
+pub(crate) fn show_no_more(folder: &Path) {
+    let folder = folder.display().to_string();
+    let mut shown = SHOWN_AS.write().unwrap_or_else(PoisonError::into_inner);
+    shown.retain(|(known, _)| *known != folder);
+}
+
+fn is_shown_as_another(path: &Path) -> bool {
+    let shown = SHOWN_AS.read().unwrap_or_else(PoisonError::into_inner);
+    shown.iter().any(|(folder, _)| path.starts_with(folder))
+}
+
+fn shown(text: String) -> String {
+    let shown = SHOWN_AS.read().unwrap_or_else(PoisonError::into_inner);
+    let replace = |text: String, (folder, name): &(String, String)| match text.contains(folder.as_str()) {
+        true => text.replace(folder.as_str(), name),
+        false => text,
+    };
+    shown.iter().fold(text, replace)
+}
+
 /// An error with the object it is about, its cause, and where one is known, what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -33,8 +64,8 @@ impl Error {
     pub fn new(object: impl fmt::Display, cause: impl fmt::Display) -> Self {
         Self {
             kind: Kind::Failed,
-            object: object.to_string(),
-            cause: cause.to_string(),
+            object: shown(object.to_string()),
+            cause: shown(cause.to_string()),
             hint: None,
         }
     }
@@ -76,6 +107,12 @@ impl Error {
             _ => None,
         };
         let plain = Self::new(path.display(), format_args!("cannot {doing}: {error}"));
+        let hint = match hint {
+            Some(_) if is_shown_as_another(path) => {
+                Some("this is about the local copy of it below TMPDIR: look at the room and the permissions there")
+            }
+            hint => hint,
+        };
         match hint {
             Some(hint) => plain.hint(hint),
             None => plain,

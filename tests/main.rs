@@ -23,6 +23,7 @@ mod lock;
 mod merge;
 mod messages;
 mod metrics;
+mod objects;
 mod pages;
 mod prune;
 mod python;

@@ -9,7 +9,7 @@ use crate::cli::BackupArgs;
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::report::{bytes, counted, escaped};
-use crate::store::{BackedUp, Backup, Copied, Finding};
+use crate::store::{BackedUp, Backup, Copied, Finding, is_bucket};
 
 /// What `diurnal backup --json` prints.
 #[derive(Serialize)]
@@ -31,6 +31,12 @@ struct BackupReport {
 pub(super) fn run(console: Console, archive: &Path, args: &BackupArgs) -> Result<u8> {
     let started = Instant::now();
     let stop = super::stop_on_signals()?;
+    if is_bucket(&args.dest) {
+        return Err(
+            Error::usage(args.dest.display(), "a backup is a folder of this machine")
+                .hint("a copy in a bucket is made by merging: `diurnal merge --archive s3://BUCKET/PREFIX ARCHIVE`"),
+        );
+    }
     let dest = resolved(archive, &args.dest)?;
     let (copied, findings) = match Backup::new(archive, &dest)?.make(|| stop.is_set())? {
         Copied::Whole(copied) => (copied, Vec::new()),

@@ -43,7 +43,7 @@ use crate::console::Console;
 use crate::error::{Error, Kind, Result};
 use crate::report::{Outcome, RunReport};
 use crate::source::StopFlag;
-use crate::store::failpoint;
+use crate::store::{failpoint, plain};
 
 /// The archive's folder where neither `--archive` nor `DIURNAL_ARCHIVE` names one.
 const DEFAULT_ARCHIVE: &str = "archive";
@@ -60,24 +60,48 @@ pub fn run(cli: Cli) -> u8 {
     console.show_details();
     bugs::are_told_by(console);
     bugs::on_demand();
-    let given = cli.global.archive.as_deref();
+    let name = name_of(&cli.command);
+    let given = match cli.global.archive.as_deref().map(plain).transpose() {
+        Ok(given) => given,
+        Err(error) => return failed(console, name, &error),
+    };
+    let given = given.as_deref();
     let archive = given.unwrap_or(Path::new(DEFAULT_ARCHIVE));
-    let (name, ended) = match &cli.command {
-        Command::Archive(args) => ("archive", archive::run(console, archive, args)),
-        Command::Import(args) => ("import", import::run(console, archive, args)),
-        Command::Verify => ("verify", verify::run(console, archive)),
-        Command::Status(args) => ("status", status::run(console, archive, args)),
-        Command::Rejects(args) => ("rejects", rejects::run(console, archive, args)),
-        Command::Schema(args) => ("schema", schema::run(console, archive, args)),
-        Command::Merge(args) => ("merge", merge::run(console, archive, args)),
-        Command::Prune(args) => ("prune", prune::run(console, archive, args)),
-        Command::Backup(args) => ("backup", backup::run(console, archive, args)),
-        Command::Report(args) => ("report", report::run(console, archive, args)),
-        Command::Demo(args) => ("demo", demo::run(console, given, args)),
-        Command::Completions(args) => ("completions", completions::run(console, args)),
-        Command::Man(args) => ("man", man::run(console, args)),
+    let ended = match &cli.command {
+        Command::Archive(args) => archive::run(console, archive, args),
+        Command::Import(args) => import::run(console, archive, args),
+        Command::Verify => verify::run(console, archive),
+        Command::Status(args) => status::run(console, archive, args),
+        Command::Rejects(args) => rejects::run(console, archive, args),
+        Command::Schema(args) => schema::run(console, archive, args),
+        Command::Merge(args) => merge::run(console, archive, args),
+        Command::Prune(args) => prune::run(console, archive, args),
+        Command::Backup(args) => backup::run(console, archive, args),
+        Command::Report(args) => report::run(console, archive, args),
+        Command::Demo(args) => demo::run(console, given, args),
+        Command::Completions(args) => completions::run(console, args),
+        Command::Man(args) => man::run(console, args),
     };
     ended.unwrap_or_else(|error| failed(console, name, &error))
+}
+
+/// The name of a command, for its report.
+fn name_of(command: &Command) -> &'static str {
+    match command {
+        Command::Archive(_) => "archive",
+        Command::Import(_) => "import",
+        Command::Verify => "verify",
+        Command::Status(_) => "status",
+        Command::Rejects(_) => "rejects",
+        Command::Schema(_) => "schema",
+        Command::Merge(_) => "merge",
+        Command::Prune(_) => "prune",
+        Command::Backup(_) => "backup",
+        Command::Report(_) => "report",
+        Command::Demo(_) => "demo",
+        Command::Completions(_) => "completions",
+        Command::Man(_) => "man",
+    }
 }
 
 /// Says why a command failed; with `--json` as an object too, so that a program always gets one.

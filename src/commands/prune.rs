@@ -120,7 +120,12 @@ pub(super) fn remove(disk: Arc<dyn Disk>, folder: &Path, settings: &PruneSetting
 }
 
 impl Plan {
-    fn new(state: &State, timezone: &str, locate: &dyn Fn(&str) -> PathBuf, settings: &PruneSettings) -> Result<Self> {
+    fn new(
+        state: &State,
+        timezone: &str,
+        locate: &dyn Fn(&str) -> Result<PathBuf>,
+        settings: &PruneSettings,
+    ) -> Result<Self> {
         let zone: Zone = timezone.parse()?;
         let mut plan = Self::default();
         for entry in state.days.values() {
@@ -161,7 +166,7 @@ impl Plan {
             return Ok(plan);
         };
         for file in stored_rejects::files(state) {
-            if written_at(&locate(&file.path))? <= i128::from(before) {
+            if written_at(&locate(&file.path)?)? <= i128::from(before) {
                 plan.rejects.push(file.path.clone());
                 plan.bytes += file.bytes;
             }

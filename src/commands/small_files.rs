@@ -60,13 +60,13 @@ fn entry_of(path: String, written: Written) -> Result<FileEntry> {
 /// One that is missing, damaged, or was edited.
 pub fn load_schemas(
     state: &State,
-    locate: &dyn Fn(&str) -> PathBuf,
+    locate: &dyn Fn(&str) -> Result<PathBuf>,
 ) -> Result<BTreeMap<String, Arc<MeasurementSchema>>> {
     let prefix = format!("{}/schema/", paths::PRIVATE);
     let entries = state.files.values().filter(|entry| entry.path.starts_with(&prefix));
     entries
         .map(|entry| {
-            let path = locate(&entry.path);
+            let path = locate(&entry.path)?;
             let text = fs::read_to_string(&path).map_err(|error| Error::io(&path, "read it", &error))?;
             if blake3::hash(text.as_bytes()).to_hex().as_str() != entry.hash {
                 return Err(

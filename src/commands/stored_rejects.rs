@@ -37,11 +37,11 @@ pub struct Place {
 /// A reject file that is missing, damaged or not the one on record, and those of `each`.
 pub fn each_stored(
     state: &State,
-    locate: &dyn Fn(&str) -> PathBuf,
+    locate: &dyn Fn(&str) -> Result<PathBuf>,
     mut each: impl FnMut(StoredReject) -> Result<()>,
 ) -> Result<()> {
     for entry in files(state) {
-        let path = locate(&entry.path);
+        let path = locate(&entry.path)?;
         check_file(&path, entry)?;
         let open = File::open(&path).map_err(|error| Error::io(&path, "open it", &error))?;
         for (index, line) in BufReader::new(open).split(b'\n').enumerate() {
@@ -131,7 +131,7 @@ impl OnRecord {
     ///
     /// # Errors
     /// A reject file that is missing, damaged or not the one on record.
-    pub fn read(state: &State, locate: &dyn Fn(&str) -> PathBuf) -> Result<Self> {
+    pub fn read(state: &State, locate: &dyn Fn(&str) -> Result<PathBuf>) -> Result<Self> {
         let mut found = Self::default();
         each_stored(state, locate, |stored| {
             *found.0.entry(Identity::of(&stored.text)).or_default() += 1;

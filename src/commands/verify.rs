@@ -88,6 +88,7 @@ fn look(console: Console, folder: &Path) -> Result<VerifyReport> {
         .flat_map_iter(|entry| match schemas.get(&entry.measurement) {
             Some(schema) => {
                 let found = check_rows(context, schema, entry);
+                files_of(entry).for_each(|path| archive.release(path));
                 checking.add(entry.rows);
                 found.unwrap_or_else(|error| {
                     let advice = error.advice().unwrap_or(RESTORE).to_owned();
@@ -159,9 +160,11 @@ fn read_schemas(archive: &Archive, findings: &mut Vec<Finding>) -> BTreeMap<Stri
         .values()
         .filter(|entry| entry.path.starts_with(&prefix))
     {
-        let path = archive.locate(&entry.path);
-        let text = fs::read_to_string(&path).map_err(|error| Error::io(&path, "read it", &error));
-        match text.and_then(|text| schema_file::parse(&text, &path)) {
+        let read = archive.locate(&entry.path).and_then(|path| {
+            let text = fs::read_to_string(&path).map_err(|error| Error::io(&path, "read it", &error))?;
+            schema_file::parse(&text, &path)
+        });
+        match read {
             Ok(schema) => {
                 schemas.insert(schema.measurement.clone(), schema);
             }
@@ -203,7 +206,7 @@ fn check_rows(context: DayContext<'_>, schema: &MeasurementSchema, entry: &DayEn
     if entry.parquet.is_some()
         && entry.csv.is_some()
         && entry.encoder == ENCODER_VERSION
-        && !csv_agrees(context, entry, &leaves)?
+        && !csv_agrees(entry, &leaves)?
     {
         problems.push("CSV and Parquet do not hold the same rows".to_owned());
     }
@@ -214,17 +217,17 @@ fn check_rows(context: DayContext<'_>, schema: &MeasurementSchema, entry: &DayEn
 }
 
 /// Whether the Parquet file's rows, written as CSV, are what the ledger says of the CSV file (whose bytes were checked against it).
-fn csv_agrees(context: DayContext<'_>, entry: &DayEntry, leaves: &[LeafRows]) -> Result<bool> {
+fn csv_agrees(entry: &DayEntry, leaves: &[LeafRows]) -> Result<bool> {
     let (Some(csv), Some(first)) = (&entry.csv, leaves.first()) else {
         return Ok(true);
     };
-    let path = (context.locate)(&csv.path);
+    let path = Path::new(&csv.path);
     let only_csv = Formats {
         parquet: false,
         csv: true,
     };
     let encoder = LeafEncoder::new(first.schema.clone(), only_csv)?;
-    let mut again = CsvDayWriter::new(std::io::sink(), &path, &first.schema)?;
+    let mut again = CsvDayWriter::new(std::io::sink(), path, &first.schema)?;
     for (index, leaf) in leaves.iter().enumerate() {
         if let Some(text) = encoder.encode(index, leaf)?.csv {
             again.append(&text)?;

@@ -61,7 +61,7 @@ pub(super) struct Settled<'a> {
     pub intent: &'a Intent,
     pub settings: &'a ArchiveSettings,
     pub state: &'a State,
-    pub locate: &'a (dyn Fn(&str) -> PathBuf + Sync),
+    pub locate: &'a (dyn Fn(&str) -> Result<PathBuf> + Sync),
     pub spills: &'a [SettledSpill],
     /// The names of all blocks, by number.
     pub blocks: &'a [String],
@@ -172,7 +172,7 @@ impl Plan {
         day: &PlannedDay,
         zone: Zone,
         settings: &ArchiveSettings,
-        locate: &'a (dyn Fn(&str) -> PathBuf + Sync),
+        locate: &'a (dyn Fn(&str) -> Result<PathBuf> + Sync),
     ) -> DayContext<'a> {
         DayContext {
             locate,
@@ -276,10 +276,10 @@ impl Routes {
 }
 
 /// Where a file on record is: in its place, for tasks begin when all commits before are complete.
-pub(super) fn in_place(archive: &Path) -> impl Fn(&str) -> PathBuf + Sync {
+pub(super) fn in_place(archive: &Path) -> impl Fn(&str) -> Result<PathBuf> + Sync {
     let archive = archive.to_owned();
     move |target| {
         debug_assert!(!target.starts_with(paths::PRIVATE));
-        archive.join(target)
+        Ok(archive.join(target))
     }
 }

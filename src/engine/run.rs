@@ -25,7 +25,7 @@ use crate::settings::{IngestSettings, kafka_settings};
 use crate::source::kafka::{KafkaSettings, KafkaSource};
 use crate::source::{StopFlag, TopicIdentity};
 use crate::store::record::SourceRange;
-use crate::store::{TaskFolder, failpoint};
+use crate::store::{TaskFolder, failpoint, is_bucket};
 use crate::table::RejectedLine;
 use crate::table::spill::{DistantTables, SettledSpill};
 
@@ -446,5 +446,9 @@ fn parse_flags<S: AsRef<str>>(flags: &[S]) -> Result<(PathBuf, ArchiveArgs)> {
     let archive = cli.global.archive.ok_or_else(|| {
         Error::usage("--archive", "is missing").hint("name a folder that every machine sees under the same path")
     })?;
+    if is_bucket(&archive) {
+        return Err(Error::usage(archive.display(), "is in a bucket, where tasks on other machines can't stage")
+            .hint("name a folder that every machine sees under the same path; or archive it on one machine"));
+    }
     Ok((archive, *args))
 }

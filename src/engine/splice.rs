@@ -9,7 +9,7 @@ use super::batch::{Columns, present, results};
 use super::encode::{UnitResult, check_attempt, from_bytes, to_bytes};
 use super::plan::{Plan, in_place};
 use crate::commands::day_file::{SplicedUnit, WrittenEntry, splice_day};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::{ArchiveSettings, HandedOver, Staging};
 
 /// A day that is to be put together.
@@ -90,9 +90,10 @@ impl SpliceTask {
                 .collect();
             let find = move |target: &str| {
                 let found = files.iter().find(|(name, _)| name == target);
-                found.map_or_else(|| PathBuf::from(target), |(_, path)| path.clone())
+                let path = found.map(|(_, path)| path.clone());
+                path.ok_or_else(|| Error::new(target, "was staged by no task of this day"))
             };
-            Box::new(find) as Box<dyn Fn(&str) -> PathBuf + Sync>
+            Box::new(find) as Box<dyn Fn(&str) -> Result<PathBuf> + Sync>
         };
         let units: Vec<SplicedUnit<'_>> = job
             .units

@@ -10,7 +10,9 @@ use super::disk::{Disk, RealDisk};
 use super::ledger::{self, Before, End, Record, Tail};
 use super::manifest::{self, Manifest};
 use super::paths::Layout;
+use super::place::{self, Place};
 use super::record::Commit;
+use super::remote::Remote;
 use super::segments;
 use super::settings::ArchiveSettings;
 use super::staging::real_folder;
@@ -32,6 +34,8 @@ pub struct Archive {
     /// Up to where its ledger was read.
     pub(super) end: End,
     pending: Option<Pending>,
+    /// Where the archive is in a bucket: `layout` is then that of its mirror.
+    pub(super) remote: Option<Arc<Remote>>,
 }
 
 /// What a run left unfinished. The next run that writes puts it right; readers need not care.
@@ -64,9 +68,25 @@ impl Archive {
 
     /// [`Archive::read`] on any disk.
     pub fn read_on(disk: Arc<dyn Disk>, dir: &Path) -> Result<Self> {
-        let layout = Layout::new(dir);
+        let (layout, remote) = layout_of(dir)?;
+        Self::read_layout(disk, layout, remote)
+    }
+
+    /// Whether there is an archive in `dir`.
+    ///
+    /// # Errors
+    /// A bucket can't be asked.
+    pub fn exists(dir: &Path) -> Result<bool> {
+        match place::parse(dir)? {
+            Place::Folder(dir) => Ok(Layout::new(&dir).settings().exists()),
+            Place::Bucket(address) => Remote::at(address)?.exists(),
+        }
+    }
+
+    /// [`Archive::read_on`], of a folder or of the mirror of a bucket.
+    pub(super) fn read_layout(disk: Arc<dyn Disk>, layout: Layout, remote: Option<Arc<Remote>>) -> Result<Self> {
         let settings = load_settings(&*disk, &layout)?.ok_or_else(|| {
-            Error::new(dir.display(), "there is no archive here")
+            Error::new(layout.root().display(), "there is no archive here")
                 .hint("name its folder with --archive; `diurnal archive` and `diurnal import` make one")
         })?;
         let mut tries = 1;
@@ -79,9 +99,17 @@ impl Archive {
                 loaded => break loaded?,
             }
         };
-        let pending = match loaded.torn {
-            Some(bytes) => Some(Pending::TornTail { bytes }),
-            None => waiting(&*disk, &layout, loaded.end.last)?,
+        let pending = match (loaded.torn, &remote) {
+            (Some(bytes), _) => Some(Pending::TornTail { bytes }),
+            (None, Some(remote)) => remote.pending().map(|(commit, puts, removes)| Pending::RollForward {
+                commit,
+                waiting: puts
+                    .into_iter()
+                    .map(|target| (target.clone(), layout.target(&target)))
+                    .collect(),
+                removing: removes.into_iter().collect(),
+            }),
+            (None, None) => waiting(&*disk, &layout, loaded.end.last)?,
         };
         Ok(Self {
             disk,
@@ -90,12 +118,16 @@ impl Archive {
             state: loaded.state,
             end: loaded.end,
             pending,
+            remote,
         })
     }
 
-    /// The archive's folder.
+    /// The archive's folder, or its address where it is in a bucket.
     pub fn dir(&self) -> &Path {
-        self.layout.root()
+        match &self.remote {
+            Some(remote) => Path::new(remote.url()),
+            None => self.layout.root(),
+        }
     }
 
     /// What was decided when it was made.
@@ -113,15 +145,29 @@ impl Archive {
         self.pending.as_ref()
     }
 
-    /// Where the file that is on record as `target` (relative to the archive) is now: in its place, or still staged.
-    pub fn locate(&self, target: &str) -> PathBuf {
+    /// Where the file that is on record as `target` (relative to the archive) is now: in its place, or still staged. One in a bucket is
+    /// fetched.
+    ///
+    /// # Errors
+    /// It can't be fetched.
+    pub fn locate(&self, target: &str) -> Result<PathBuf> {
+        if let Some(remote) = &self.remote {
+            return remote.fetch(target);
+        }
         if let Some(Pending::RollForward { waiting, .. }) = &self.pending
             && let Some(staged) = waiting.get(target)
             && self.disk.metadata(staged).is_ok()
         {
-            return staged.clone();
+            return Ok(staged.clone());
         }
-        self.layout.target(target)
+        Ok(self.layout.target(target))
+    }
+
+    /// Says that a file is not needed any more for now: what was fetched of a bucket need not be kept.
+    pub fn release(&self, target: &str) {
+        if let Some(remote) = &self.remote {
+            remote.release(target);
+        }
     }
 
     /// What a link inside the archive leads to is none of it, whatever the ledger says: for those who copy what they read.
@@ -146,6 +192,9 @@ impl Archive {
     /// Hands over every commit of every segment in order, with what those before it add up to, up to the last one that this archive
     /// knows. An error comes with the number of its segment.
     pub(super) fn walk(&self, mut each: impl FnMut(&State, &Commit) -> Result<()>) -> Result<(), (u32, Error)> {
+        if let Some(remote) = &self.remote {
+            remote.fetch_segments().map_err(|error| (1, error))?;
+        }
         let mut state = State::default();
         let mut before: Option<End> = None;
         for segment in 1..=self.end.segment {
@@ -187,6 +236,9 @@ impl Archive {
     /// # Errors
     /// The ledger can't be looked at.
     pub fn has_moved_on(&self) -> Result<bool> {
+        if let Some(remote) = &self.remote {
+            return remote.has_moved_on();
+        }
         if segments::last(&*self.disk, &self.layout)? != self.end.segment {
             return Ok(true);
         }
@@ -200,6 +252,18 @@ impl Archive {
             _ => 0,
         };
         Ok(found.bytes != self.end.bytes + torn)
+    }
+}
+
+/// Where the files of an archive are, or those of the mirror of a bucket's, into which its ledger is read.
+pub(super) fn layout_of(dir: &Path) -> Result<(Layout, Option<Arc<Remote>>)> {
+    match place::parse(dir)? {
+        Place::Folder(dir) => Ok((Layout::new(&dir), None)),
+        Place::Bucket(address) => {
+            let remote = Remote::at(address)?;
+            remote.read()?;
+            Ok((Layout::new(remote.folder()), Some(remote)))
+        }
     }
 }
 

@@ -225,7 +225,7 @@ impl Backup {
     /// Copies one file; what is wrong with it.
     fn copy_file(&self, archive: &Archive, target: &Target<'_>) -> Result<Vec<String>> {
         let disk = &*self.disk;
-        let (from, to) = (archive.locate(target.path()), self.partial.target(target.path()));
+        let (from, to) = (archive.locate(target.path())?, self.partial.target(target.path()));
         make_folder(disk, &self.partial.folder_of(target.path()))?;
         recovery::discard(disk, &to)?;
         let created = disk.create(&to).map_err(|error| Error::io(&to, "make it", &error))?;
@@ -239,6 +239,7 @@ impl Backup {
         }
         // `prune` goes by the age of reject files. One that was replaced meanwhile is copied once more.
         let _ = disk.copy_time(&from, &to);
+        archive.release(target.path());
         Ok(problems)
     }
 

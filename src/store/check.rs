@@ -124,8 +124,12 @@ fn day_findings(archive: &Archive, day: &DayEntry) -> Vec<Finding> {
 }
 
 fn target_findings(archive: &Archive, target: &Target<'_>) -> Vec<Finding> {
-    target
-        .problems(&*archive.disk, &archive.locate(target.path()))
+    let problems = match archive.locate(target.path()) {
+        Ok(path) => target.problems(&*archive.disk, &path),
+        Err(error) => vec![error.to_string()],
+    };
+    archive.release(target.path());
+    problems
         .into_iter()
         .map(|problem| finding(target.path(), problem, RESTORE))
         .collect()
@@ -136,35 +140,47 @@ fn foreign_findings(archive: &Archive, state: &State) -> Vec<Finding> {
     let recorded: BTreeSet<&str> = state.paths().collect();
     let mut found = Vec::new();
     let mut present = Vec::new();
-    for (path, kind) in entries(archive, "", &mut found) {
-        match kind {
-            Kind::Folder if path == paths::PRIVATE => {}
-            Kind::Folder if paths::measurement_of(&path).is_some() => {
-                present.extend(entries(archive, &path, &mut found));
-            }
-            kind => present.push((path, kind)),
-        }
-    }
-    for (path, kind) in entries(archive, paths::PRIVATE, &mut found) {
-        match (path.rsplit('/').next(), kind) {
-            (Some("archive.toml" | "lock" | "last-run.json"), Kind::File) => {}
-            (Some(name), Kind::File) if segments::number(name).is_some() => {}
-            // What was staged is no damage: the next run moves or removes it.
-            (Some("staging"), Kind::Folder) => {}
-            (Some("schema" | "rejects"), Kind::Folder) => present.extend(entries(archive, &path, &mut found)),
-            (_, kind) => present.push((path, kind)),
-        }
+    match &archive.remote {
+        Some(remote) => match remote.files() {
+            Ok(files) => present.extend(files),
+            Err(error) => found.push(finding(".", error.to_string(), error.advice().unwrap_or(RESTORE))),
+        },
+        None => present_files(archive, &mut found, &mut present),
     }
     let goes = |path: &str| match archive.pending() {
         Some(Pending::RollForward { removing, .. }) => removing.contains(path),
         _ => false,
     };
-    for (path, _) in present {
+    for path in present {
         if !recorded.contains(path.as_str()) && !goes(&path) {
             found.push(finding(path, "is on no record", FOREIGN));
         }
     }
     found
+}
+
+/// Every file but those that belong to the ledger and what is staged.
+fn present_files(archive: &Archive, found: &mut Vec<Finding>, present: &mut Vec<String>) {
+    let paths_of = |entries: Vec<(String, Kind)>| entries.into_iter().map(|(path, _)| path);
+    for (path, kind) in entries(archive, "", found) {
+        match kind {
+            Kind::Folder if path == paths::PRIVATE => {}
+            Kind::Folder if paths::measurement_of(&path).is_some() => {
+                present.extend(paths_of(entries(archive, &path, found)));
+            }
+            _ => present.push(path),
+        }
+    }
+    for (path, kind) in entries(archive, paths::PRIVATE, found) {
+        match (path.rsplit('/').next(), kind) {
+            (Some("archive.toml" | "lock" | "last-run.json"), Kind::File) => {}
+            (Some(name), Kind::File) if segments::number(name).is_some() => {}
+            // What was staged is no damage: the next run moves or removes it.
+            (Some("staging"), Kind::Folder) => {}
+            (Some("schema" | "rejects"), Kind::Folder) => present.extend(paths_of(entries(archive, &path, found))),
+            _ => present.push(path),
+        }
+    }
 }
 
 /// The entries of a folder, by path relative to the archive. One that cannot be looked at is a finding.

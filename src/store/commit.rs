@@ -16,6 +16,7 @@ use super::manifest::{self, Manifest, StagedEntry};
 use super::paths::Layout;
 use super::record::Commit;
 use super::recovery;
+use super::remote;
 use super::staging::{Staging, Written, check_folder};
 use super::state;
 use crate::error::{Error, Result};
@@ -57,16 +58,34 @@ impl Staging {
         shared.sync_folder(&shared.layout.staging())?;
         failpoint::reach("commit-staging-synced");
 
+        let uploaded = match &shared.remote {
+            Some(remote) => Some((remote, remote.upload(&manifest, self.folder())?)),
+            None => None,
+        };
+        let begun = shared.inner().end.segment;
         let before = self.end_of_ledger()?;
         let (line, end) = before.line(&commit)?;
         self.keep = true;
         self.append(&before, &line)?;
         failpoint::reach("commit-record-synced");
+        if let Some((remote, uploaded)) = &uploaded {
+            // Of the mirror's ledger nobody knows: only now the commit stands.
+            let lines = match before.segment == begun {
+                true => line,
+                false => self.read_segment(before.segment)?,
+            };
+            let recorded = remote.put_record(uploaded, &lines);
+            recorded.inspect_err(|_| shared.end_run("the commit before was not made"))?;
+        }
         shared.committed(commit, end);
 
         settle(&*shared.disk, &shared.layout, &changes, &folders, &COMMIT_STEPS)
             .and_then(|()| self.remove_folder())
             .and_then(|()| shared.sync_folder(&shared.layout.staging()))
+            .and_then(|()| match &uploaded {
+                Some((remote, uploaded)) => remote.carry_out(uploaded),
+                None => Ok(()),
+            })
             .inspect_err(|_| shared.end_run("the commit before was not completed"))
             .map_err(|error| {
                 error.hint(format_args!(
@@ -185,10 +204,21 @@ impl Staging {
             )
             .hint("nothing was committed; find out what else writes to this archive, then run again"));
         }
-        match before.is_full(limit) {
+        // In a bucket the number alone decides, for who reads it has to know.
+        let full = match &shared.remote {
+            Some(_) => before.last > 0 && before.last.is_multiple_of(remote::record::RECORDS),
+            None => before.is_full(limit),
+        };
+        match full {
             true => self.begin_segment(&before),
             false => Ok(before),
         }
+    }
+
+    fn read_segment(&self, segment: u32) -> Result<Vec<u8>> {
+        let path = self.shared.layout.segment(segment);
+        let read = self.shared.disk.read(&path);
+        read.map_err(|error| Error::io(&path, "read the ledger", &error))
     }
 
     fn append(&self, before: &End, line: &[u8]) -> Result<()> {

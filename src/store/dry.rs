@@ -16,6 +16,7 @@ use super::archive::{self, Archive};
 use super::disk::{Disk, DiskFile, Metadata};
 use super::ledger::End;
 use super::paths::Layout;
+use super::remote::Remote;
 use super::segments;
 use super::settings::{ArchiveSettings, Requested};
 use super::state::State;
@@ -49,12 +50,17 @@ pub(super) struct Begun {
 
 impl DryRun {
     /// Reads the archive, or finds that a run would make one.
-    pub fn read(disk: Arc<dyn Disk>, layout: &Layout, requested: &Requested) -> Result<Begun> {
+    pub fn read(
+        disk: Arc<dyn Disk>,
+        layout: &Layout,
+        requested: &Requested,
+        remote: Option<Arc<Remote>>,
+    ) -> Result<Begun> {
         let stored = archive::load_settings(&*disk, layout)?;
         let (archive, settings) = match stored {
             Some(stored) => {
                 requested.agree_with(&stored)?;
-                (Some(Archive::read_on(disk, layout.root())?), stored)
+                (Some(Archive::read_layout(disk, layout.clone(), remote)?), stored)
             }
             None => {
                 can_be_made(&*disk, layout)?;
@@ -92,13 +98,13 @@ impl DryRun {
     }
 
     /// Where the file on record as `target` is now.
-    pub fn locate(&self, target: &str, layout: &Layout) -> PathBuf {
+    pub fn locate(&self, target: &str, layout: &Layout) -> Result<PathBuf> {
         if let Some(path) = self.scratch().files.get(target) {
-            return path.clone();
+            return Ok(path.clone());
         }
         match &self.archive {
             Some(archive) => archive.locate(target),
-            None => layout.target(target),
+            None => Ok(layout.target(target)),
         }
     }
 
@@ -144,10 +150,11 @@ impl DryRun {
     }
 
     /// Whether the archive has changed since it was read.
-    pub fn has_moved_on(&self, disk: &dyn Disk, layout: &Layout) -> Result<bool> {
-        match &self.archive {
-            Some(archive) => archive.has_moved_on(),
-            None => Ok(archive::load_settings(disk, layout)?.is_some()),
+    pub fn has_moved_on(&self, disk: &dyn Disk, layout: &Layout, remote: Option<&Remote>) -> Result<bool> {
+        match (&self.archive, remote) {
+            (Some(archive), _) => archive.has_moved_on(),
+            (None, Some(remote)) => remote.exists(),
+            (None, None) => Ok(archive::load_settings(disk, layout)?.is_some()),
         }
     }
 }

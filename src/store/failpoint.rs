@@ -4,8 +4,8 @@
 //! - `DIURNAL_FAILPOINT=NAME` or `NAME:3`: the process kills itself (SIGKILL) at the first, the third time.
 //! - `DIURNAL_PAUSE=NAME=FILE` or `NAME:3=FILE`: the process waits at that step, from its first or third time on, until the file exists.
 //!
-//! And `DIURNAL_SEGMENT_BYTES=N`: a segment of the ledger is followed by another one after so few bytes of commits; `DIURNAL_CLOCK=N`: the
-//! clock stands still, N seconds after 1970-01-01 UTC.
+//! And `DIURNAL_SEGMENT_BYTES=N`: a segment of the ledger is followed by another one after so few bytes of commits; `DIURNAL_PART_BYTES=N`:
+//! objects of more bytes are written in parts; `DIURNAL_CLOCK=N`: the clock stands still, N seconds after 1970-01-01 UTC.
 
 /// Every step of the store, in the order in which a run meets them: a first open, recovery, staging, commit.
 pub const STEPS: &[&str] = &[
@@ -89,6 +89,14 @@ pub fn segment_bytes() -> Option<u64> {
     None
 }
 
+/// The bytes from which on an object is written in parts under a condition, if `DIURNAL_PART_BYTES` says so.
+#[cfg(not(any(debug_assertions, test)))]
+#[cfg_attr(not(feature = "object-store"), expect(dead_code, reason = "there are no objects"))]
+#[inline(always)]
+pub fn part_bytes() -> Option<u64> {
+    None
+}
+
 /// The machine's clock, unless `DIURNAL_CLOCK` has it stand still.
 #[cfg(not(any(debug_assertions, test)))]
 #[inline(always)]
@@ -99,7 +107,7 @@ pub fn clock() -> std::time::SystemTime {
 #[cfg(test)]
 pub(super) use armed::last_step;
 #[cfg(any(debug_assertions, test))]
-pub use armed::{asked, clock, reach, segment_bytes};
+pub use armed::{asked, clock, part_bytes, reach, segment_bytes};
 
 #[cfg(any(debug_assertions, test))]
 mod armed {
@@ -130,6 +138,7 @@ mod armed {
         kill: Option<(String, u32)>,
         pause: Option<(String, u32, PathBuf)>,
         segment_bytes: Option<u64>,
+        part_bytes: Option<u64>,
         clock: Option<u64>,
         seen: Mutex<HashMap<&'static str, u32>>,
     }
@@ -148,6 +157,7 @@ mod armed {
                     Some((name, nth, path.into()))
                 }),
                 segment_bytes: variable("DIURNAL_SEGMENT_BYTES").and_then(|text| text.parse().ok()),
+                part_bytes: variable("DIURNAL_PART_BYTES").and_then(|text| text.parse().ok()),
                 clock: variable("DIURNAL_CLOCK").and_then(|text| text.parse().ok()),
                 seen: Mutex::default(),
             }
@@ -203,6 +213,11 @@ mod armed {
     /// The bytes after which a segment of the ledger is followed by another one, if `DIURNAL_SEGMENT_BYTES` says so.
     pub fn segment_bytes() -> Option<u64> {
         orders().segment_bytes
+    }
+
+    /// The bytes from which on an object is written in parts under a condition, if `DIURNAL_PART_BYTES` says so.
+    pub fn part_bytes() -> Option<u64> {
+        orders().part_bytes
     }
 
     /// The machine's clock, unless `DIURNAL_CLOCK` has it stand still.

@@ -117,6 +117,7 @@ impl Staging {
                 segment_bytes: segments::limit(),
             }),
             dry: None,
+            remote: None,
             _lock: None,
         };
         shared.disk.create_folder(&folder).map_err(|error| match error.kind() {

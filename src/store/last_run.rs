@@ -144,7 +144,11 @@ impl Store {
                 // It may be what does not fit on the disk.
                 let _ = recovery::discard(disk, &staged);
             })
-            .map_err(|error| Error::io(&path, "write down when this run ended", &error))
+            .map_err(|error| Error::io(&path, "write down when this run ended", &error))?;
+        match &self.shared.remote {
+            Some(remote) => remote.put_last_run(&json),
+            None => Ok(()),
+        }
     }
 }
 

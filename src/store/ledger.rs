@@ -233,6 +233,9 @@ enum Problem {
 enum Key {
     Commit,
     State,
+    /// What a commit in a bucket is to do there: see [`plan_line`].
+    #[cfg(feature = "object-store")]
+    Plan,
 }
 
 impl Key {
@@ -241,6 +244,8 @@ impl Key {
         match self {
             Self::Commit => b"\",\"commit\":",
             Self::State => b"\",\"state\":",
+            #[cfg(feature = "object-store")]
+            Self::Plan => b"\",\"plan\":",
         }
     }
 }
@@ -253,6 +258,22 @@ fn frame(prev: &[u8], key: Key, json: &[u8]) -> Vec<u8> {
     line.extend_from_slice(json);
     line.extend_from_slice(b"}\n");
     line
+}
+
+/// The line behind a commit's in its object: what is to be done in the bucket, as JSON. `commit` is the line before it.
+#[cfg(feature = "object-store")]
+pub(super) fn plan_line(commit: &[u8], plan: &[u8]) -> Vec<u8> {
+    frame(hex(&Sha256::digest(commit)).as_bytes(), Key::Plan, plan)
+}
+
+/// The JSON of [`plan_line`], where it is whole and follows `commit`.
+#[cfg(feature = "object-store")]
+pub(super) fn plan_of<'a>(commit: &[u8], line: &'a [u8]) -> Result<&'a [u8], &'static str> {
+    let (prev, key, json) = whole(line)?;
+    match key == Key::Plan && prev == hex(&Sha256::digest(commit)).as_bytes() {
+        true => Ok(json),
+        false => Err("what is to be done in the bucket does not belong to the commit before it"),
+    }
 }
 
 fn parse(line: &[u8], end: &End) -> Result<Commit, Problem> {
@@ -324,9 +345,11 @@ fn parts(line: &[u8]) -> Option<(&[u8], Key, &[u8])> {
     let digits = rest.iter().position(|byte| !byte.is_ascii_digit())?;
     let rest = rest.get(digits + ",\"crc32c\":\"xxxxxxxx\",\"prev\":\"".len()..)?;
     let (prev, rest) = rest.split_at_checked(NO_LINE.len())?;
-    let key = match rest.starts_with(Key::State.text()) {
-        true => Key::State,
-        false => Key::Commit,
+    let key = match rest {
+        _ if rest.starts_with(Key::State.text()) => Key::State,
+        #[cfg(feature = "object-store")]
+        _ if rest.starts_with(Key::Plan.text()) => Key::Plan,
+        _ => Key::Commit,
     };
     let json = rest.get(key.text().len()..)?.strip_suffix(b"}\n")?;
     Some((prev, key, json))

@@ -19,10 +19,16 @@ mod ledger;
 mod lock;
 mod manifest;
 pub mod paths;
+mod place;
 mod read_ranges;
 pub mod record;
 mod recorded;
 mod recovery;
+#[cfg(feature = "object-store")]
+mod remote;
+#[cfg(not(feature = "object-store"))]
+#[path = "no_remote.rs"]
+mod remote;
 mod room;
 mod segments;
 pub mod settings;
@@ -40,12 +46,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+#[cfg(all(test, feature = "object-store"))]
+pub(crate) use remote::testing;
+
 pub use archive::{Archive, Pending};
 pub use backup::{BackedUp, Backup, Copied};
 pub use check::{Finding, check_files};
 pub use handover::{HandedOver, TaskFolder};
 pub use hash::check_file;
 pub use last_run::{LastRun, ReadAt, RunNote, RunTimes};
+pub use place::{is_bucket, plain};
 pub use read_ranges::ReadRanges;
 pub use recorded::RecordedFile;
 pub use recovery::Recovery;
@@ -60,6 +70,8 @@ use dry::{DryRun, ReadOnlyDisk};
 use ledger::End;
 use lock::Lock;
 use paths::Layout;
+use place::Place;
+use remote::Remote;
 
 /// An archive opened for writing: the lock is held until the store and all of its stagings are dropped. One of a dry run
 /// ([`Store::dry_run`]) only says that it writes.
@@ -78,6 +90,8 @@ struct Shared {
     inner: Mutex<Inner>,
     dry: Option<DryRun>,
     _lock: Option<Lock>,
+    /// Where the archive is in a bucket: `layout` is then that of its mirror.
+    remote: Option<Arc<Remote>>,
 }
 
 #[derive(Debug)]
@@ -104,6 +118,30 @@ impl Store {
 
     /// [`Store::open`] on any disk.
     pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, requested: &Requested) -> Result<Self> {
+        let address = match place::parse(dir)? {
+            Place::Folder(dir) => return Self::open_folder(disk, &dir, requested, None),
+            Place::Bucket(address) => address,
+        };
+        let remote = Remote::at(address)?;
+        let (completed, discarded) = remote.begin(requested)?;
+        let mirror = remote.folder().to_owned();
+        let store = Self::open_folder(disk, &mirror, requested, Some(remote))?;
+        Ok(Self {
+            recovery: Recovery {
+                completed,
+                cut: false,
+                discarded,
+            },
+            ..store
+        })
+    }
+
+    fn open_folder(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        requested: &Requested,
+        remote: Option<Arc<Remote>>,
+    ) -> Result<Self> {
         failpoint::reach("open-begin");
         let layout = Layout::new(dir);
         // Before anything is touched: this is no archive of a later version, and the flags make sense.
@@ -140,6 +178,7 @@ impl Store {
                 }),
                 dry: None,
                 _lock: Some(lock),
+                remote,
             }),
             settings,
             recovery,
@@ -153,9 +192,9 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], but for the lock. What a killed run left is no error: it is read as [`Archive::read`] does.
     pub fn dry_run(dir: &Path, requested: &Requested) -> Result<Self> {
-        let layout = Layout::new(dir);
+        let (layout, remote) = archive::layout_of(dir)?;
         let disk: Arc<dyn Disk> = Arc::new(ReadOnlyDisk(Arc::new(RealDisk)));
-        let begun = DryRun::read(disk.clone(), &layout, requested)?;
+        let begun = DryRun::read(disk.clone(), &layout, requested, remote.clone())?;
         Ok(Self {
             shared: Arc::new(Shared {
                 disk,
@@ -169,6 +208,7 @@ impl Store {
                 }),
                 dry: Some(begun.dry),
                 _lock: None,
+                remote,
             }),
             settings: begun.settings,
             recovery: Recovery::default(),
@@ -189,18 +229,24 @@ impl Store {
     /// The ledger can't be looked at.
     pub fn has_moved_on(&self) -> Result<bool> {
         match &self.shared.dry {
-            Some(dry) => dry.has_moved_on(&*self.shared.disk, &self.shared.layout),
+            Some(dry) => dry.has_moved_on(&*self.shared.disk, &self.shared.layout, self.shared.remote.as_deref()),
             None => Ok(false),
         }
     }
 
-    /// The archive's folder.
+    /// The archive's folder, or its address where it is in a bucket.
     pub fn dir(&self) -> &Path {
-        self.shared.layout.root()
+        match &self.shared.remote {
+            Some(remote) => Path::new(remote.url()),
+            None => self.shared.layout.root(),
+        }
     }
 
-    /// Where the file on record as `target`, relative to the archive, is.
-    pub fn path(&self, target: &str) -> PathBuf {
+    /// Where the file on record as `target`, relative to the archive, is; one in a bucket is fetched.
+    ///
+    /// # Errors
+    /// It can't be fetched.
+    pub fn path(&self, target: &str) -> Result<PathBuf> {
         self.shared.locate(target)
     }
 
@@ -253,10 +299,14 @@ impl Store {
 
 impl Shared {
     /// Where the file on record as `target` is.
-    fn locate(&self, target: &str) -> PathBuf {
-        match &self.dry {
-            Some(dry) => dry.locate(target, &self.layout),
-            None => self.layout.target(target),
+    fn locate(&self, target: &str) -> Result<PathBuf> {
+        match (&self.dry, &self.remote) {
+            (Some(dry), _) => dry.locate(target, &self.layout),
+            (None, Some(remote)) => {
+                let state = self.inner().state.clone();
+                remote.fetch_recorded(target, state.bytes_of(target))
+            }
+            (None, None) => Ok(self.layout.target(target)),
         }
     }
 

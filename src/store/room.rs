@@ -36,7 +36,12 @@ impl Staging {
                 shared.layout.root().display(),
                 format_args!("{what} needs at least {bytes} bytes beside what is there, and {free} are free"),
             )
-            .hint("free some space and run again; nothing that was committed is touched")),
+            .hint(match shared.remote {
+                Some(_) => {
+                    "free some space where TMPDIR points to and run again; nothing that was committed is touched"
+                }
+                None => "free some space and run again; nothing that was committed is touched",
+            })),
             _ => Ok(()),
         }
     }

@@ -386,7 +386,11 @@ pub(super) fn real_folder(disk: &dyn Disk, folder: &Path) -> Result<Option<Metad
 
 /// What a commit replaces must be what the ledger says: else the new file would lack rows that only the old one has.
 pub(super) fn check_replaced(shared: &Shared, target: &str) -> Result<()> {
-    let path = shared.locate(target);
+    if let (Some(remote), None) = (&shared.remote, &shared.dry) {
+        let state = shared.inner().state.clone();
+        return remote.check_replaced(target, state.bytes_of(target));
+    }
+    let path = shared.locate(target)?;
     let found = match shared.disk.metadata(&path) {
         Ok(found) => Some(found),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod browser;
+pub mod bucket;
 pub mod captures;
 pub mod cluster;
 pub mod digest;

@@ -38,7 +38,7 @@ use crate::table::schema::MeasurementSchema;
 #[derive(Clone, Copy)]
 pub struct DayContext<'a> {
     /// Where the file on record under a path relative to the archive is.
-    pub locate: &'a (dyn Fn(&str) -> PathBuf + Sync),
+    pub locate: &'a (dyn Fn(&str) -> Result<PathBuf> + Sync),
     pub zone: Zone,
     pub time_unit: TimeUnit,
     pub formats: Formats,

@@ -41,7 +41,7 @@ impl<'a> RecordedDay<'a> {
         let parquet = match &entry.parquet {
             None => None,
             Some(file) => {
-                let path = (context.locate)(&file.path);
+                let path = (context.locate)(&file.path)?;
                 let file = RecordedFile::open(&path, file, entry.leaves.iter().map(|leaf| leaf.parquet.as_ref()))?;
                 let (_, tail) = file.rest()?;
                 let footer = ParquetFooter::read(&FilePart::new(file.end_of_leaves(), tail), &path)?;
@@ -59,7 +59,7 @@ impl<'a> RecordedDay<'a> {
         let csv = match &entry.csv {
             None => None,
             Some(file) => {
-                let path = (context.locate)(&file.path);
+                let path = (context.locate)(&file.path)?;
                 let file = RecordedFile::open(&path, file, entry.leaves.iter().map(|leaf| leaf.csv.as_ref()))?;
                 // Nothing stands behind the last line.
                 let (header, _) = file.rest()?;

@@ -222,7 +222,7 @@ pub struct SplicedUnit<'a> {
     /// What was written.
     pub unit: &'a WrittenUnit,
     /// Where the file is that the task staged for a path relative to the archive.
-    pub locate: Box<dyn Fn(&str) -> PathBuf + Sync + 'a>,
+    pub locate: Box<dyn Fn(&str) -> Result<PathBuf> + Sync + 'a>,
 }
 
 /// Where rows of a leaf are.

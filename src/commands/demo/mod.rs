@@ -19,7 +19,7 @@ use crate::settings::{IngestSettings, MaxRejects, Memory};
 use crate::simulate::{Simulation, out_of_order, points};
 use crate::source::kafka::KafkaSettings;
 use crate::store::record::SourceRange;
-use crate::store::{Archive, check_files};
+use crate::store::{Archive, check_files, is_bucket};
 
 const DEFAULT_FOLDER: &str = "diurnal-demo";
 
@@ -33,6 +33,9 @@ const MIDNIGHT_S: i64 = 1_592_611_200;
 
 pub(super) fn run(console: Console, archive: Option<&Path>, args: &DemoArgs) -> Result<u8> {
     let story = Story(console);
+    if let Some(archive) = archive.filter(|archive| is_bucket(archive)) {
+        return Err(Error::usage(archive.display(), "the demo shows files of this machine").hint("name a folder"));
+    }
     let archive = folder(archive, args.keep)?;
     let half = i64::from(args.hours) * 1_800;
     let simulation = Simulation {

@@ -33,7 +33,7 @@ use crate::settings::{Memory, MergeSettings};
 use crate::source::StopFlag;
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::record::{Commit, Counts, Merged, RejectKind};
-use crate::store::{Requested, Staging, Store, failpoint, paths};
+use crate::store::{Archive, Requested, Staging, Store, failpoint, is_bucket, paths, plain};
 use crate::table::schema::MeasurementSchema;
 
 type Schemas = BTreeMap<String, Arc<MeasurementSchema>>;
@@ -97,12 +97,16 @@ impl Merger {
     #[doc(hidden)]
     pub fn open_on(disk: Arc<dyn Disk>, settings: MergeSettings, console: Console) -> Result<Self> {
         let started = Instant::now();
-        for other in &settings.others {
+        let others = settings.others.iter().map(|other| plain(other));
+        let others = others.collect::<Result<Vec<_>>>()?;
+        for other in &others {
             refuse_inside(&settings.archive, other)?;
         }
-        let others = settings.others.iter().map(|path| Other::read(path));
-        let others = others.collect::<Result<Vec<_>>>()?;
-        let exists = settings.archive.join(paths::PRIVATE).join("archive.toml").exists();
+        let others = others
+            .iter()
+            .map(|path| Other::read(path))
+            .collect::<Result<Vec<_>>>()?;
+        let exists = Archive::exists(&settings.archive)?;
         let requested = match others.first() {
             Some(first) if !exists => first.requested(),
             _ => Requested::default(),
@@ -378,6 +382,17 @@ fn united(here: &Schemas, other: &Other) -> Result<Schemas> {
 
 /// Refuses archives of which one lies in the other, or that are one.
 fn refuse_inside(archive: &Path, other: &Path) -> Result<()> {
+    if is_bucket(archive) {
+        let slashed = |path: &Path| format!("{}/", path.to_string_lossy().trim_end_matches('/'));
+        let (archive, other_url) = (slashed(archive), slashed(other));
+        return match archive.starts_with(&other_url) || other_url.starts_with(&archive) {
+            true => Err(
+                Error::usage(other.display(), "is the archive itself, or one is inside of the other")
+                    .hint("--archive names the archive that the others are merged into"),
+            ),
+            false => Ok(()),
+        };
+    }
     let cause = match (super::is_inside(archive, other), super::is_inside(other, archive)) {
         (true, true) => "is the archive itself",
         (true, false) => "is inside of the archive, where everything is diurnal's own",

@@ -11,7 +11,7 @@ use crate::calendar::Zone;
 use crate::error::{Error, Result};
 use crate::order::LeafSize;
 use crate::store::settings::{show_time_range, unit_name};
-use crate::store::{Archive, ArchiveSettings, Requested, State, paths};
+use crate::store::{Archive, ArchiveSettings, Requested, State, is_bucket, paths};
 use crate::table::schema::MeasurementSchema;
 
 /// Looks again at most this often when a run makes commits meanwhile.
@@ -32,7 +32,7 @@ impl Other {
     /// There is no archive; it has a later format; its ledger or a schema file is damaged; one of its folders is a
     /// symbolic link.
     pub fn read(path: &Path) -> Result<Self> {
-        if !path.join(paths::PRIVATE).is_dir() {
+        if !is_bucket(path) && !path.join(paths::PRIVATE).is_dir() {
             return Err(Error::usage(path.display(), "there is no archive here")
                 .hint("name the folder of the archive that is to be merged, the one that holds `_diurnal`"));
         }
@@ -78,7 +78,10 @@ impl Other {
     }
 
     /// Where a file on its record is.
-    pub fn locate(&self, target: &str) -> PathBuf {
+    ///
+    /// # Errors
+    /// It is in a bucket and can't be fetched.
+    pub fn locate(&self, target: &str) -> Result<PathBuf> {
         self.archive.locate(target)
     }
 
@@ -107,7 +110,7 @@ impl Other {
     /// How its day files are read.
     pub fn context<'a>(
         &self,
-        locate: &'a (dyn Fn(&str) -> PathBuf + Sync),
+        locate: &'a (dyn Fn(&str) -> Result<PathBuf> + Sync),
         zone: Zone,
         leaf_size: LeafSize,
     ) -> DayContext<'a> {

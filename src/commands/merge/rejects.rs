@@ -31,7 +31,7 @@ impl Brought {
     ///
     /// # Errors
     /// A reject file of either that is missing, damaged or not the one on record.
-    pub fn read(here: &State, locate: &dyn Fn(&str) -> PathBuf, other: &Other) -> Result<Self> {
+    pub fn read(here: &State, locate: &dyn Fn(&str) -> Result<PathBuf>, other: &Other) -> Result<Self> {
         let mut brought = Self::default();
         if files(other.state()).next().is_none() {
             return Ok(brought);

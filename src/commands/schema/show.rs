@@ -81,9 +81,11 @@ fn measurement_report(archive: &Archive, schema: &MeasurementSchema) -> Result<M
             let Some(file) = &day.parquet else {
                 return Ok(None);
             };
-            let path = archive.locate(&file.path);
+            let path = archive.locate(&file.path)?;
             let open = File::open(&path).map_err(|error| Error::io(&path, "open it", &error))?;
-            Ok(Some(ParquetFooter::read(&open, &path)?.column_rows()))
+            let rows = ParquetFooter::read(&open, &path)?.column_rows();
+            archive.release(&file.path);
+            Ok(Some(rows))
         })
         .collect::<Result<_>>()?;
     // Of a day that only has its CSV nothing is known without reading it.

@@ -3,6 +3,8 @@
 //! Operations are those on the disk that a command is given: all that it writes, and what it reads of the ledger and of folders. What it
 //! reads of day files by their path is not among them.
 
+#[cfg(feature = "object-store")]
+mod buckets;
 mod mirror;
 mod room;
 mod trials;

@@ -40,6 +40,8 @@ type Files = BTreeMap<String, Vec<u8>>;
 /// Where a command runs: an archive, on a disk of its own, and what the command needs besides.
 pub struct Place {
     folder: TempDir,
+    /// The archive's address, where it is in a bucket.
+    bucket: Option<String>,
     /// One, so that all operations come in one order.
     worker: ThreadPool,
 }
@@ -77,10 +79,26 @@ impl Place {
         };
         let place = Self {
             folder: folder.expect("a folder"),
+            bucket: None,
             worker: ThreadPoolBuilder::new().num_threads(1).build().expect("a thread"),
         };
         std::fs::create_dir(place.path("disk")).expect("a folder");
         place
+    }
+
+    /// One whose archive is in a bucket.
+    #[cfg(feature = "object-store")]
+    pub fn in_bucket(address: &str) -> Self {
+        Self {
+            bucket: Some(address.to_owned()),
+            ..Self::new()
+        }
+    }
+
+    /// Runs something with one worker.
+    #[cfg(feature = "object-store")]
+    pub fn alone<T: Send>(&self, run: impl FnOnce() -> T + Send) -> T {
+        self.worker.install(run)
     }
 
     /// A path on the real disk.
@@ -89,7 +107,10 @@ impl Place {
     }
 
     pub fn archive(&self) -> PathBuf {
-        self.path("disk/archive")
+        match &self.bucket {
+            Some(address) => PathBuf::from(address),
+            None => self.path("disk/archive"),
+        }
     }
 
     /// An archive that these commands make, on a disk where all goes well.

@@ -232,10 +232,11 @@ fn a_reader_finds_waiting_files_where_they_are() {
     assert!(
         archive
             .locate("mem/2020-06-20.csv")
+            .unwrap()
             .starts_with(path("_diurnal/staging/000003"))
     );
     assert_eq!(
-        archive.locate("cpu/2020-06-19.csv"),
+        archive.locate("cpu/2020-06-19.csv").unwrap(),
         Path::new(&path("cpu/2020-06-19.csv"))
     );
     assert_eq!(check_files(&archive), []);
@@ -243,7 +244,7 @@ fn a_reader_finds_waiting_files_where_they_are() {
     let store = open(&disk).unwrap();
     assert_eq!(store.recovery().completed, Some(3));
     assert_eq!(
-        archive.locate("mem/2020-06-20.csv"),
+        archive.locate("mem/2020-06-20.csv").unwrap(),
         Path::new(&path("mem/2020-06-20.csv"))
     );
     assert_eq!(check_files(&archive), []);

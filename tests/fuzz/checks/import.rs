@@ -246,19 +246,23 @@ impl Import<'_> {
             let formats = (entry.parquet.is_some(), entry.csv.is_some());
             assert_eq!(formats, (self.formats.parquet, self.formats.csv), "{entry:?}");
             if let Some(file) = &entry.parquet {
-                let found = read_parquet(&archive.locate(&file.path));
+                let found = read_parquet(&archive.locate(&file.path).expect("a local file"));
                 assert_eq!(found, *day, "{}: {}", file.path, self.shown());
             }
             if let Some(file) = &entry.csv {
                 let schema = &expected.schemas[&name.0];
-                let found = read_csv(&archive.locate(&file.path), schema, self.settings.time_unit);
+                let found = read_csv(
+                    &archive.locate(&file.path).expect("a local file"),
+                    schema,
+                    self.settings.time_unit,
+                );
                 assert_eq!(found, *day, "{}: {}", file.path, self.shown());
             }
         }
         let mut schemas = BTreeMap::new();
         let mut rejects = Vec::new();
         for path in archive.state().files.keys() {
-            let text = fs::read_to_string(archive.locate(path)).expect("a file of the archive");
+            let text = fs::read_to_string(archive.locate(path).expect("a local file")).expect("a file of the archive");
             if path.ends_with(".toml") {
                 let schema = schema_file::parse(&text, Path::new(path)).expect("a schema");
                 schemas.insert(schema.measurement.clone(), schema);

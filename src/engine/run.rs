@@ -447,8 +447,11 @@ fn parse_flags<S: AsRef<str>>(flags: &[S]) -> Result<(PathBuf, ArchiveArgs)> {
         Error::usage("--archive", "is missing").hint("name a folder that every machine sees under the same path")
     })?;
     if is_bucket(&archive) {
-        return Err(Error::usage(archive.display(), "is in a bucket, where tasks on other machines can't stage")
-            .hint("name a folder that every machine sees under the same path; or archive it on one machine"));
+        return Err(Error::usage(
+            archive.display(),
+            "is in a bucket, where tasks on other machines can't stage",
+        )
+        .hint("name a folder that every machine sees under the same path; or archive it on one machine"));
     }
     Ok((archive, *args))
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::{Columns, present, results};
 use super::encode::{UnitResult, check_attempt, from_bytes, to_bytes};
 use super::plan::{Plan, in_place};
-use crate::commands::day_file::{SplicedUnit, WrittenEntry, splice_day};
+use crate::commands::day_file::{Locate, SplicedUnit, WrittenEntry, splice_day};
 use crate::error::{Error, Result};
 use crate::store::{ArchiveSettings, HandedOver, Staging};
 
@@ -93,7 +93,7 @@ impl SpliceTask {
                 let path = found.map(|(_, path)| path.clone());
                 path.ok_or_else(|| Error::new(target, "was staged by no task of this day"))
             };
-            Box::new(find) as Box<dyn Fn(&str) -> Result<PathBuf> + Sync>
+            Box::new(find) as Locate<'static>
         };
         let units: Vec<SplicedUnit<'_>> = job
             .units

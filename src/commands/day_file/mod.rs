@@ -19,7 +19,7 @@ pub use self::copy::copy_day;
 pub use self::new_rows::{NewRows, OtherDay};
 pub use self::plan::{BYTES_PER_CELL, leaves_at_once};
 pub use self::recorded::RecordedDay;
-pub use self::units::{SplicedUnit, UnitSpan, WrittenUnit, divide_day, occurring, splice_day, write_unit};
+pub use self::units::{Locate, SplicedUnit, UnitSpan, WrittenUnit, divide_day, occurring, splice_day, write_unit};
 pub use self::writer::{DayWriter, LeafCounts};
 
 use self::merge::{Job, Merge};

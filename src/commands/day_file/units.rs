@@ -217,12 +217,15 @@ pub fn write_unit(
     })
 }
 
+/// Says where the file is that a task staged for a path relative to the archive.
+pub type Locate<'a> = Box<dyn Fn(&str) -> Result<PathBuf> + Sync + 'a>;
+
 /// A unit that was written, and where the files that are on record as its entry's are.
 pub struct SplicedUnit<'a> {
     /// What was written.
     pub unit: &'a WrittenUnit,
-    /// Where the file is that the task staged for a path relative to the archive.
-    pub locate: Box<dyn Fn(&str) -> Result<PathBuf> + Sync + 'a>,
+    /// Where its files are.
+    pub locate: Locate<'a>,
 }
 
 /// Where rows of a leaf are.

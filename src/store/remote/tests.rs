@@ -78,7 +78,11 @@ fn a_ledger_of_several_segments_is_read_from_its_last() {
     assert_eq!(text_of(&address), many.to_string());
     let mut ids = Vec::new();
     let archive = Archive::read(&address).unwrap();
-    archive.each_commit(|commit| Ok(ids.push(commit.id))).unwrap();
+    let each = |commit: Commit| {
+        ids.push(commit.id);
+        Ok(())
+    };
+    archive.each_commit(each).unwrap();
     assert_eq!(ids, Vec::from_iter(1..=many));
 
     // An earlier record that is gone, and one that is another.

@@ -8,8 +8,8 @@
 //! |---|---|---|---|
 //! | [`Run::begin`] | driver | the archive, Kafka | an [`Intent`]: columns as they are known, offsets from and to |
 //! | [`ParseTask`] | tasks | messages | blocks of typed rows, sorted by time; a summary |
-//! | [`Run::settle`] | driver | summaries | names and types of all columns, rejects |
-//! | [`Run::plan`] | driver | | a [`Plan`]: days cut into units, units dealt to tasks |
+//! | [`Run::summarize`] | driver | summaries | names of the few blocks that the driver has to [look at](Run::examine) |
+//! | [`Run::plan`] | driver | | names and types of all columns, rejects, and a [`Plan`]: days cut into units, units dealt to tasks |
 //! | [`RouteTask`] | tasks | blocks | blocks with the number of the task that needs them |
 //! | [`EncodeTask`] | tasks | the blocks of a unit, the day's files | staged files |
 //! | [`SpliceTask`] | tasks | what several tasks staged of one day | its staged files |

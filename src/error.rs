@@ -24,12 +24,14 @@ pub enum Kind {
 static SHOWN_AS: RwLock<Vec<(String, String)>> = RwLock::new(Vec::new());
 
 /// Has errors call a folder, and what is in it, by the name of what it stands for.
+#[cfg(feature = "object-store")]
 pub(crate) fn show_as(folder: &Path, name: &str) {
     let mut shown = SHOWN_AS.write().unwrap_or_else(PoisonError::into_inner);
     shown.push((folder.display().to_string(), name.to_owned()));
 }
 
 /// Ends what [`show_as`] began.
+#[cfg(feature = "object-store")]
 pub(crate) fn show_no_more(folder: &Path) {
     let folder = folder.display().to_string();
     let mut shown = SHOWN_AS.write().unwrap_or_else(PoisonError::into_inner);

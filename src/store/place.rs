@@ -14,7 +14,6 @@ pub(super) enum Place<'a> {
 }
 
 /// `s3://bucket/prefix`.
-#[cfg_attr(not(feature = "object-store"), expect(dead_code, reason = "no bucket is asked"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Address<'a> {
     pub scheme: &'a str,

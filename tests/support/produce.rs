@@ -10,7 +10,7 @@ use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
 /// How long a broker may take to acknowledge.
-const ACKNOWLEDGED: Duration = Duration::from_secs(30);
+const ACKNOWLEDGED: Duration = Duration::from_secs(180);
 
 /// A message to send.
 #[derive(Clone, Debug, Default)]

@@ -42,7 +42,7 @@ const AFTER_THE_COMMIT_POINT: [&str; 5] = [
 ];
 
 /// Those that are tried each time.
-const SOME: [&str; 3] = ["before-settle", "after-encoded", "commit-record-synced"];
+const SOME: [&str; 2] = ["after-encoded", "commit-record-synced"];
 
 fn is_tried(place: &str) -> bool {
     long() || SOME.contains(&place)

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::support::digest::{Tree, all_files, assert_no_debris, day_files, day_files_and_schemas};
-use crate::support::folder::Folder;
+use crate::support::folder::{Folder, copy};
 use crate::support::lines::{self, Random};
 use crate::support::long;
 use crate::support::run::{Diurnal, Ran, diurnal};
@@ -48,19 +48,6 @@ fn prepared(base: &Path) -> Folder {
         copy(base, &folder.archive());
     }
     folder
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder can be made");
-    for entry in fs::read_dir(from).expect("a folder can be listed") {
-        let entry = entry.expect("a folder can be listed");
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("a file can be copied");
-        }
-    }
 }
 
 /// The archive before the run that is killed, and its day files after it in an undisturbed run.

@@ -22,28 +22,13 @@ mod truncation;
 
 use serde_json::Value;
 
-use crate::support::folder::Folder;
-use crate::support::kafka::Kafka;
-use crate::support::run::{Diurnal, diurnal};
-use crate::support::topic::Topic;
+use crate::support::topic::archive;
 
 /// The step at which a run knows its ends and has fetched nothing yet.
 const ASSIGNED: &str = "kafka-assigned";
 
 /// The step before a run asks for the topic ids once more and commits.
 const BEFORE_COMMIT: &str = "before-commit";
-
-/// `diurnal archive` of one topic, with a group of the topic's name.
-fn archive(folder: &Folder, kafka: &Kafka, topic: &Topic<'_>) -> Diurnal {
-    diurnal(folder, "archive").args([
-        "--brokers",
-        &kafka.brokers(),
-        "--topic",
-        topic.name(),
-        "--group",
-        topic.name(),
-    ])
-}
 
 /// The step after each batch of messages that a thread took.
 const BATCH: &str = "kafka-batch";

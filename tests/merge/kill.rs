@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use crate::support::digest::{Tree, all_files, assert_no_debris, day_files_and_schemas};
-use crate::support::folder::Folder;
+use crate::support::folder::{Folder, copy};
 use crate::support::lines::{self, file_of};
 use crate::support::run::{Diurnal, diurnal};
 
@@ -29,18 +28,6 @@ fn three() -> Folder {
         ran.expect_code(if name == "b" { 3 } else { 0 });
     }
     folder
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder can be made");
-    for entry in fs::read_dir(from).expect("a folder can be listed") {
-        let entry = entry.expect("a folder can be listed");
-        let target = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).expect("a file can be copied")),
-        }
-    }
 }
 
 fn merge(folder: &Folder) -> Diurnal {

@@ -2,6 +2,7 @@
 
 use super::{SEED, expect_whole, local};
 use crate::support::bucket::Server;
+use crate::support::digest::Tree;
 use crate::support::folder::Folder;
 use crate::support::lines;
 
@@ -21,14 +22,19 @@ const STEPS: [&str; 12] = [
     "bucket-cleared:4",
 ];
 
-#[test]
-fn a_run_that_is_killed_at_any_step_is_completed_or_undone_by_the_next() {
-    let Some(server) = Server::start() else { return };
+/// Lines in two files, and the archive that both make on this machine.
+fn two_imports() -> (Folder, Tree) {
     let all = lines::telegraf(SEED, 900);
-    let expected = local(lines::file_of(&all));
     let folder = Folder::new();
     folder.write("1.txt", lines::file_of(&all[..500]));
     folder.write("2.txt", lines::file_of(&all[500..]));
+    (folder, local(lines::file_of(&all)))
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_step_is_completed_or_undone_by_the_next() {
+    let Some(server) = Server::start() else { return };
+    let (folder, expected) = two_imports();
     for step in STEPS {
         let prefix = step.replace(':', "-");
         let import = |name: &str| server.diurnal(&folder, "import", &prefix).arg(name);
@@ -46,11 +52,7 @@ fn a_run_that_is_killed_at_any_step_is_completed_or_undone_by_the_next() {
 #[test]
 fn who_completes_the_commit_of_a_killed_run_may_be_killed_too() {
     let Some(server) = Server::start() else { return };
-    let all = lines::telegraf(SEED, 900);
-    let expected = local(lines::file_of(&all));
-    let folder = Folder::new();
-    folder.write("1.txt", lines::file_of(&all[..500]));
-    folder.write("2.txt", lines::file_of(&all[500..]));
+    let (folder, expected) = two_imports();
     for step in [
         "bucket-recovery",
         "bucket-publish:1",

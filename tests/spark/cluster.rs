@@ -15,7 +15,7 @@ use crate::support::folder::Folder;
 use crate::support::kafka::Kafka;
 use crate::support::python;
 use crate::support::run::{Diurnal, Ran, program};
-use crate::support::topic::Topic;
+use crate::support::topic::{Topic, words_of};
 use crate::support::{install, installed, root, runs, skip, wait_up_to};
 
 /// On a busy machine.
@@ -100,19 +100,10 @@ impl Spark {
             settings: Vec::new(),
             python_path: vec![self.cluster.packages()],
             executor_python_path: None,
-            arguments: [
-                "--brokers",
-                &kafka.brokers(),
-                "--topic",
-                topic.name(),
-                "--group",
-                topic.name(),
-                "--archive",
-            ]
-            .map(str::to_owned)
-            .into_iter()
-            .chain([folder.archive().display().to_string()])
-            .collect(),
+            arguments: words_of(kafka, topic)
+                .into_iter()
+                .chain(["--archive".to_owned(), folder.archive().display().to_string()])
+                .collect(),
         }
     }
 

@@ -12,24 +12,11 @@ use serde_json::Value;
 
 use crate::support::digest::{assert_no_debris, day_files_and_schemas};
 use crate::support::folder::Folder;
-use crate::support::kafka::Kafka;
-use crate::support::run::{Diurnal, diurnal};
-use crate::support::topic::Topic;
+use crate::support::run::diurnal;
+use crate::support::topic::archive;
 
 /// So few rows that every day of more than a few lines is encoded by several tasks and spliced.
 const SMALL_UNIT: &str = "500";
-
-/// `diurnal archive` of the topic.
-fn archive(folder: &Folder, kafka: &Kafka, topic: &Topic<'_>) -> Diurnal {
-    diurnal(folder, "archive").args([
-        "--brokers",
-        &kafka.brokers(),
-        "--topic",
-        topic.name(),
-        "--group",
-        topic.name(),
-    ])
-}
 
 /// Fails unless both archives have the same day files, schemas and rejects, and `verify` has nothing to say of either.
 #[track_caller]

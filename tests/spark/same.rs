@@ -1,29 +1,13 @@
 //! The archive is the same whichever engine made it, and either goes on with what the other began.
 
-use std::fs;
-use std::path::Path;
-
 use super::cluster::{Spark, report};
 use super::topics::{self, PARTITIONS};
 use super::{SMALL_UNIT, archive, expect_same, facts};
 use crate::support::digest::all_files;
-use crate::support::folder::Folder;
+use crate::support::folder::{Folder, copy};
 use crate::support::kafka::Kafka;
 use crate::support::produce::Record;
 use crate::support::run::diurnal;
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder can be made");
-    for entry in fs::read_dir(from).expect("a folder can be listed") {
-        let entry = entry.expect("a folder can be listed");
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("a file can be copied");
-        }
-    }
-}
 
 #[test]
 fn spark_and_one_machine_make_the_same_archive_and_go_on_with_each_others() {

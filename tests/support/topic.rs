@@ -11,8 +11,10 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::folder::Folder;
 use super::kafka::{ANSWERED, Kafka, admin_options, answer};
 use super::produce::{self, Record, Refusals};
+use super::run::{Diurnal, diurnal};
 use super::wait_for;
 
 /// A transaction that nobody ends stays open for longer than a test takes; 15 minutes are the broker's limit.
@@ -341,4 +343,15 @@ impl Transaction {
             .abort_transaction(ANSWERED)
             .expect("a transaction can be aborted");
     }
+}
+
+/// The words that name one topic on the real Kafka, with a group of the topic's name.
+pub fn words_of(kafka: &Kafka, topic: &Topic<'_>) -> [String; 6] {
+    let brokers = kafka.brokers();
+    ["--brokers", &brokers, "--topic", topic.name(), "--group", topic.name()].map(str::to_owned)
+}
+
+/// `diurnal archive` of one topic.
+pub fn archive(folder: &Folder, kafka: &Kafka, topic: &Topic<'_>) -> Diurnal {
+    diurnal(folder, "archive").args(words_of(kafka, topic))
 }

@@ -34,7 +34,7 @@ impl TimeRange {
 }
 
 /// Which files a day has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Formats {
     /// Write `DAY.parquet`.
     pub parquet: bool,

@@ -20,7 +20,6 @@ use crate::error::{Error, Result};
 use crate::format::{Formats, TimeUnit};
 use crate::order::{DayColumns, LeafSize, OldDay, Slice, SortedRun};
 use crate::table::schema::{Column, ColumnKind, ColumnOrigin, ColumnType, MeasurementSchema};
-use crate::table::series::SeriesSet;
 use crate::table::settle::extend_schema;
 use crate::table::{SettledTable, convert};
 
@@ -92,12 +91,7 @@ fn write(columns: &ColumnsOfAll, old: &OldDay, day: Day, settings: &DaySettings,
         .collect();
     let day_columns = DayColumns::occurring(&columns.schema, &[], |number| occurs[number], settings.time_unit);
     // The rows come as those of a file, to which nothing is new.
-    let tags = old.series.tags();
-    let nothing = SettledTable {
-        schema: Arc::clone(&columns.schema),
-        series: SeriesSet::union(tags, &[]).0,
-        batches: Vec::new(),
-    };
+    let nothing = SettledTable::without_rows(Arc::clone(&columns.schema));
     let (first, end) = settings.zone.bounds(day);
     let run = SortedRun::merge(&nothing, Some(old), Vec::new(), &day_columns, Slice::of_day(first..end))?;
     let schema = day_columns.schema();

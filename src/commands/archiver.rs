@@ -169,11 +169,6 @@ impl Archiver {
         &self.store
     }
 
-    /// The zone whose days the archive has.
-    pub(crate) fn zone(&self) -> Zone {
-        self.zone
-    }
-
     /// What the process may take.
     pub(crate) fn memory(&self) -> Memory {
         self.settings.memory
@@ -295,6 +290,7 @@ impl Archiver {
     /// # Errors
     /// As [`Archiver::commit`].
     pub(crate) fn commit_made(&mut self, settled: Commitment, sources: Vec<SourceRange>, begun: Instant) -> Result<()> {
+        sources.iter().try_for_each(check_offsets)?;
         self.commit_step(settled, sources, Vec::new(), None, begun)
     }
 
@@ -327,6 +323,7 @@ impl Archiver {
         inputs: Vec<Input>,
         driven: Option<&[Driven]>,
     ) -> Result<()> {
+        sources.iter().try_for_each(check_offsets)?;
         let begun = Instant::now();
         let lines = gathered.iter().map(|part| part.collected.lines).sum();
         let sorting = self.progress.wait(format!("sorting {}", counted(lines, "line")));
@@ -344,9 +341,6 @@ impl Archiver {
         driven: Option<&[Driven]>,
         begun: Instant,
     ) -> Result<()> {
-        for range in &sources {
-            check_offsets(range)?;
-        }
         let sorted = begun.elapsed();
         details::sorted(self.console, &settled, sorted);
         let (first_time, again): (&[SourceRange], &[SourceRange]) = match self.report.replay {

@@ -36,7 +36,7 @@ pub struct Intent {
     pub(super) memory: u64,
     /// Columns that are settled or declared.
     known: Vec<MeasurementSchema>,
-    pruned: Vec<(String, Range<i128>)>,
+    pruned: PrunedDays,
     /// Where the messages are from.
     pub(super) topics: Vec<TopicIdentity>,
     /// What is to be read: topic, partition, offsets from the first to before the last.
@@ -49,7 +49,6 @@ pub(super) struct Begun<'a> {
     pub tasks: &'a str,
     pub settings: &'a ArchiveSettings,
     pub collect: &'a CollectSettings,
-    pub pruned: Vec<(String, Range<i128>)>,
     pub memory: u64,
     pub topics: Vec<TopicIdentity>,
     pub partitions: Vec<(String, i32, Range<i64>)>,
@@ -74,7 +73,7 @@ impl Intent {
                 .values()
                 .map(|schema| (**schema).clone())
                 .collect(),
-            pruned: begun.pruned,
+            pruned: (*begun.collect.pruned).clone(),
             topics: begun.topics,
             partitions: begun.partitions,
         })
@@ -138,7 +137,7 @@ impl Intent {
             time_range: settings.time_range,
             time_unit: settings.time_unit,
             measurement_fits: |name| paths::folder_name(name).is_ok(),
-            pruned: Arc::new(PrunedDays::new(self.pruned.iter().cloned())),
+            pruned: Arc::new(self.pruned.clone()),
             room: self.room,
             schemas: Arc::new(self.known()),
         })

@@ -30,6 +30,7 @@ mod plan;
 mod route;
 mod run;
 mod splice;
+mod stage;
 
 #[cfg(test)]
 mod tests;

@@ -28,9 +28,8 @@ pub struct Plan {
     pub(super) units: Vec<Unit>,
     /// Blocks of which a line was rejected when the columns were settled: the rows that are none, or `None` where no row is left.
     changed: HashMap<String, Option<Vec<usize>>>,
-    /// Rows and cells of a leaf at most: the default, but for tests.
-    leaf_rows: usize,
-    leaf_cells: usize,
+    /// The default, but for tests.
+    leaf_size: LeafSize,
 }
 
 /// A day that new rows come to.
@@ -40,8 +39,7 @@ pub(super) struct PlannedDay {
     pub day: String,
     /// The learned columns that its new rows have, by name.
     pub occurring: Vec<String>,
-    parquet: bool,
-    csv: bool,
+    formats: Formats,
     /// Its files as they are.
     pub before: Option<DayEntry>,
 }
@@ -79,8 +77,7 @@ impl Plan {
             days: Vec::new(),
             units: Vec::new(),
             changed: HashMap::new(),
-            leaf_rows: settled.leaf_size.rows,
-            leaf_cells: settled.leaf_size.cells,
+            leaf_size: settled.leaf_size,
         };
         let mut left: BTreeSet<usize> = (0..settled.blocks.len()).collect();
         let mut tasks = Tasks::of(settled.unit_rows);
@@ -98,13 +95,11 @@ impl Plan {
                 }
                 let key = (schema.measurement.clone(), day.to_string());
                 let before = settled.state.days.get(&key);
-                let formats = kept_formats(settled.settings.formats, before);
                 let planned = PlannedDay {
                     measurement: key.0,
                     day: key.1,
                     occurring: occurring(schema, rows.occurring()),
-                    parquet: formats.parquet,
-                    csv: formats.csv,
+                    formats: kept_formats(settled.settings.formats, before),
                     before: before.cloned(),
                 };
                 let context = plan.context(&planned, zone, settled.settings, settled.locate);
@@ -178,14 +173,8 @@ impl Plan {
             locate,
             zone,
             time_unit: settings.time_unit,
-            formats: Formats {
-                parquet: day.parquet,
-                csv: day.csv,
-            },
-            leaf_size: LeafSize {
-                rows: self.leaf_rows,
-                cells: self.leaf_cells,
-            },
+            formats: day.formats,
+            leaf_size: self.leaf_size,
             memory: crate::settings::Memory::new(self.intent.memory).merging(false),
             work: None,
         }

@@ -9,11 +9,12 @@ use arrow::array::RecordBatch;
 use clap::Parser as _;
 
 use super::batch::{Columns, present};
-use super::encode::{UnitResult, from_bytes, to_bytes};
+use super::encode::UnitResult;
 use super::intent::{Begun, Intent};
 use super::parse::{Met, Summary, block_name};
 use super::plan::{Plan, Settled};
 use super::splice::{DayResult, SpliceJob};
+use super::stage::{from_bytes, to_bytes};
 use crate::cli::{ArchiveArgs, Cli, Command};
 use crate::commands::archive::{self, warn_of_notices};
 use crate::commands::{Archiver, CommitRows, Commitment, MadeDays};
@@ -112,18 +113,11 @@ impl Run {
         let begun = Instant::now();
         let store = archiver.store();
         let tasks = store.task_folder()?;
-        let zone = archiver.zone();
-        let state = store.state();
-        let pruned = state.pruned_days().map(|entry| {
-            let (first, end) = zone.bounds(entry.day.parse()?);
-            Ok((entry.measurement.clone(), first..end))
-        });
         let intent = Intent::new(Begun {
             archive: store.dir(),
             tasks: tasks.name(),
             settings: store.settings(),
             collect: &archiver.collect_settings(),
-            pruned: pruned.collect::<Result<_>>()?,
             memory: match has_memory {
                 true => archiver.memory().bytes(),
                 false => TASK_MEMORY,

@@ -25,7 +25,7 @@ const STEPS: [i128; 8] = [
 ];
 
 /// The limits of a leaf: [`LEAF_ROWS`] and [`LEAF_CELLS`] in every archive; tests take less to get many leaves from few rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LeafSize {
     /// Rows at most.
     pub rows: usize,

@@ -4,7 +4,6 @@
 //! A task may run twice, or go on after its run is gone: its folder has a name that no other attempt has, inside of one that no other run
 //! has. What nobody takes over goes with that folder, at the latest when the next run removes debris.
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
@@ -46,8 +45,8 @@ impl Store {
     /// # Errors
     /// The disk's.
     pub fn task_folder(&self) -> Result<TaskFolder> {
-        // Seeded anew each time: a task of a run that was killed must not meet the folder of a later one.
-        let name = format!("tasks-{:016x}", RandomState::new().build_hasher().finish());
+        // A task of a run that was killed must not meet the folder of a later one.
+        let name = format!("tasks-{}", super::fresh_name());
         let path = self.shared.layout.staging().join(&name);
         let made = self.shared.disk.create_folder(&path);
         made.map_err(|error| Error::io(&path, "make the folder of the tasks", &error))?;

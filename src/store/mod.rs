@@ -40,6 +40,7 @@ pub(crate) mod tests;
 mod time_range;
 
 use std::ffi::OsString;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -451,6 +452,12 @@ fn make_folder(disk: &dyn Disk, folder: &Path) -> Result<()> {
         },
         Err(error) => Err(Error::io(folder, "make the folder", &error)),
     }
+}
+
+/// A name that no other run has: two random numbers of the operating system's, which seed hash maps.
+fn fresh_name() -> String {
+    let random = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", random(), random())
 }
 
 /// The time, as records have it: `2026-11-23T18:40:00Z`.

@@ -397,20 +397,24 @@ pub(super) fn check_replaced(shared: &Shared, target: &str) -> Result<()> {
         Err(error) => return Err(Error::io(&path, "look at the file", &error)),
     };
     let recorded = shared.inner().state.bytes_of(target);
-    let cause = match (found, recorded) {
-        (None, None) => return Ok(()),
-        (Some(found), Some(bytes)) if found.kind == Kind::File && found.bytes == bytes => {
-            return Ok(());
-        }
-        (Some(_), None) => "is in the way: the ledger does not know it".to_string(),
-        (None, Some(_)) => "is on record but missing".to_string(),
-        (Some(found), Some(bytes)) => {
-            format!(
-                "is not the file on record: it has {} bytes instead of {bytes}",
-                found.bytes
-            )
-        }
-    };
-    Err(Error::damaged(path.display(), cause)
-        .hint("run `diurnal verify`; then restore the file or the ledger from a backup, or move a foreign file away"))
+    let found = found.map(|found| (found.kind == Kind::File, found.bytes));
+    match unlike_record(found, recorded) {
+        None => Ok(()),
+        Some(cause) => Err(Error::damaged(path.display(), cause).hint(
+            "run `diurnal verify`; then restore the file or the ledger from a backup, or move a foreign file away",
+        )),
+    }
+}
+
+/// What is there in another way than on record: `found` says whether it is a file, and its length.
+pub(super) fn unlike_record(found: Option<(bool, u64)>, recorded: Option<u64>) -> Option<String> {
+    match (found, recorded) {
+        (None, None) => None,
+        (Some((true, found)), Some(bytes)) if found == bytes => None,
+        (Some(_), None) => Some("is in the way: the ledger does not know it".to_owned()),
+        (None, Some(_)) => Some("is on record but missing".to_owned()),
+        (Some((_, found)), Some(bytes)) => Some(format!(
+            "is not the file on record: it has {found} bytes instead of {bytes}"
+        )),
+    }
 }

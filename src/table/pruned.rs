@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 /// The times of pruned days, by measurement.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct PrunedDays {
     days: HashMap<String, Vec<Range<i128>>>,
     /// The end of the last one: what is not before it, as nearly all lines are not, needs no look-up.

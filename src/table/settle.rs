@@ -40,6 +40,18 @@ pub struct SettledTable {
     pub batches: Vec<TableBatch>,
 }
 
+impl SettledTable {
+    /// No row: what old rows are merged with to which nothing is new.
+    pub fn without_rows(schema: Arc<MeasurementSchema>) -> Self {
+        let tags = schema.columns.iter().filter(|column| column.kind == ColumnKind::Tag);
+        Self {
+            series: SeriesSet::union(tags.count(), &[]).0,
+            batches: Vec::new(),
+            schema,
+        }
+    }
+}
+
 /// Everything that a commit is going to archive or reject.
 #[derive(Debug, Default)]
 pub struct Settled {

@@ -3,6 +3,7 @@
 mod details;
 mod follow;
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
@@ -114,9 +115,7 @@ fn drain_into(
         Err(_) if stop.is_set() && at_signal == AtSignal::Done => return Ok(()),
         opened => opened?,
     };
-    for notice in source.notices() {
-        archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
-    }
+    warn_of_notices(archiver, source.notices());
     details::assigned(console, &source, &kafka.brokers, began.elapsed());
     failpoint::reach("kafka-assigned");
     loop {
@@ -140,9 +139,7 @@ fn drain_into(
             count(&round, |sink| sink.bytes_read),
             began.elapsed(),
         );
-        for notice in &round.notices {
-            archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
-        }
+        warn_of_notices(archiver, &round.notices);
         let finished = round.finished;
         failpoint::reach("before-commit");
         archiver.expect_more(!finished);
@@ -154,26 +151,20 @@ fn drain_into(
         }
         // Brokers that did not answer just now would only hold up the end, here and below.
         if identities.is_ok() {
-            for notice in source.cut_meanwhile(&round.ranges, stop) {
-                archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
-            }
+            warn_of_notices(archiver, source.cut_meanwhile(&round.ranges, stop));
         }
         let recreated = identities.as_deref().unwrap_or_default();
         for &topic in recreated {
             archiver.notice(&made_again(&source.topics()[topic]), true);
         }
-        let lost = match kafka.replay {
-            Some(_) => not_there_again,
-            None => no_longer_there,
-        };
-        let ranges = commit_round(console, archiver, source.topics(), round, recreated, lost)?;
+        let ranges = commit_round(console, archiver, source.topics(), round, recreated, lost_notice(kafka))?;
         if goes_on {
             say_how_far(archiver, source.topics(), &ranges);
         }
         if goes_on && !settings.dry_run && identities.is_ok() {
             let told = archiver.timed(|phases| &mut phases.commit, |_| source.commit_group_offsets(&ranges));
             match told {
-                Some(notice) => archiver.notice(&notice.error, notice.severity == Severity::Incomplete),
+                Some(notice) => warn_of_notices(archiver, [notice]),
                 None => details::told_group(console, &kafka.group, ranges.len()),
             }
         }
@@ -208,11 +199,7 @@ pub(crate) fn commit_read_by_others(
             warn_of_notices(archiver, source.cut_meanwhile(&ranges, &StopFlag::new()));
         }
     }
-    let lost = match kafka.replay {
-        Some(_) => not_there_again,
-        None => no_longer_there,
-    };
-    say_what_is_lost(archiver, &topics, &ranges, lost);
+    say_what_is_lost(archiver, &topics, &ranges, lost_notice(kafka));
     let sources = ranges
         .iter()
         .map(|range| source_range(&topics[range.topic], range, messages(range.topic, range.partition)));
@@ -227,8 +214,9 @@ pub(crate) fn commit_read_by_others(
 }
 
 /// Says what happened to single topics and partitions.
-pub(crate) fn warn_of_notices(archiver: &mut Archiver, notices: impl IntoIterator<Item = Notice>) {
+pub(crate) fn warn_of_notices(archiver: &mut Archiver, notices: impl IntoIterator<Item: Borrow<Notice>>) {
     for notice in notices {
+        let notice = notice.borrow();
         archiver.notice(&notice.error, notice.severity == Severity::Incomplete);
     }
 }
@@ -263,6 +251,16 @@ fn made_again(topic: &TopicIdentity) -> Error {
     ))
 }
 
+/// Names a topic's partition and offsets of it that Kafka no longer had.
+type LostNotice = fn(&TopicIdentity, i32, &Range<i64>) -> Error;
+
+fn lost_notice(kafka: &KafkaSettings) -> LostNotice {
+    match kafka.replay {
+        Some(_) => not_there_again,
+        None => no_longer_there,
+    }
+}
+
 fn no_longer_there(topic: &TopicIdentity, partition: i32, lost: &Range<i64>) -> Error {
     Error::new(
         format_args!("{}[{partition}]", topic.topic),
@@ -295,7 +293,7 @@ fn commit_round(
     topics: &[Arc<TopicIdentity>],
     round: Round<TopicSink>,
     recreated: &[usize],
-    lost_notice: fn(&TopicIdentity, i32, &Range<i64>) -> Error,
+    lost_notice: LostNotice,
 ) -> Result<Vec<PartitionRange>> {
     let mut messages: HashMap<(usize, i32), u64> = HashMap::new();
     let mut gathered: Vec<Gathered> = Vec::new();
@@ -335,7 +333,7 @@ fn say_what_is_lost(
     archiver: &mut Archiver,
     topics: &[Arc<TopicIdentity>],
     ranges: &[PartitionRange],
-    notice: fn(&TopicIdentity, i32, &Range<i64>) -> Error,
+    notice: LostNotice,
 ) {
     for range in ranges {
         for lost in &range.lost_ranges {

@@ -9,8 +9,6 @@ use crate::encode::LeafRows;
 use crate::error::Result;
 use crate::order::{OldDay, Slice, SortedRun};
 use crate::table::SettledTable;
-use crate::table::schema::ColumnKind;
-use crate::table::series::SeriesSet;
 
 /// Merged rows of a slice that are no more than one leaf's.
 pub(super) struct Unit {
@@ -165,12 +163,7 @@ impl Merge<'_> {
             return Ok(piece);
         }
         let schema = job.new.schema();
-        let tags = schema.columns.iter().filter(|column| column.kind == ColumnKind::Tag);
-        let nothing_new = SettledTable {
-            schema: schema.clone(),
-            series: SeriesSet::union(tags.count(), &[]).0,
-            batches: Vec::new(),
-        };
+        let nothing_new = SettledTable::without_rows(schema.clone());
         let rows = OldDay::new(schema, &pieces)?;
         let run = SortedRun::merge(&nothing_new, Some(&rows), Vec::new(), job.columns, slice)?;
         run.leaf(0..run.rows())

@@ -65,6 +65,18 @@ pub struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
+    /// Merges all parts of the plan.
+    ///
+    /// # Errors
+    /// As [`Merge::group`].
+    pub fn of_all_parts(job: Job<'a>) -> Result<Self> {
+        let mut merge = Self::begin(job)?;
+        for parts in job.plan.groups() {
+            merge.group(parts)?;
+        }
+        Ok(merge)
+    }
+
     /// Begins a day's files, unless nothing may have to be written at all.
     ///
     /// # Errors

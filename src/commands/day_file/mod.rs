@@ -19,7 +19,7 @@ pub use self::copy::copy_day;
 pub use self::new_rows::{NewRows, OtherDay};
 pub use self::plan::{BYTES_PER_CELL, leaves_at_once};
 pub use self::recorded::RecordedDay;
-pub use self::units::{Locate, SplicedUnit, UnitSpan, WrittenUnit, divide_day, occurring, splice_day, write_unit};
+pub use self::units::{SplicedUnit, UnitSpan, WrittenUnit, divide_day, occurring, splice_day, write_unit};
 pub use self::writer::{DayWriter, LeafCounts};
 
 use self::merge::{Job, Merge};
@@ -70,10 +70,7 @@ pub fn write_day(
     new: &NewRows<'_>,
     before: Option<&DayEntry>,
 ) -> Result<WrittenEntry> {
-    let old = match before {
-        Some(entry) => Some(RecordedDay::open(context, new.schema(), entry)?),
-        None => None,
-    };
+    let old = open(context, new.schema(), before)?;
     let old_columns = old.as_ref().map_or(&[][..], |old| &old.schema().columns);
     let columns = new.day_columns(old_columns, context.time_unit);
     let plan = Plan::new(context, day, &columns, old.as_ref(), new);
@@ -87,11 +84,16 @@ pub fn write_day(
         plan: &plan,
         encoder: &LeafEncoder::new(columns.schema().clone(), context.formats)?,
     };
-    let mut merge = Merge::begin(job)?;
-    for parts in plan.groups() {
-        merge.group(parts)?;
-    }
-    merge.finish(before)
+    Merge::of_all_parts(job)?.finish(before)
+}
+
+/// The files of a day that has some.
+fn open<'a>(
+    context: DayContext<'_>,
+    schema: &MeasurementSchema,
+    entry: Option<&'a DayEntry>,
+) -> Result<Option<RecordedDay<'a>>> {
+    entry.map(|entry| RecordedDay::open(context, schema, entry)).transpose()
 }
 
 /// The leaves of a day as its files hold them, after checking every byte that was read against the hashes on record.

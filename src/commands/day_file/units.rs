@@ -4,6 +4,7 @@
 //! Where a unit begins follows from estimates, for rows are counted only when they are merged. That does no harm: a slice that has too many
 //! rows for one leaf is split in any case, and one that turns out to have fewer is made one leaf of again when the units are spliced.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::merge::{Job, Merge, NewLeaf};
 use super::new_rows::NewRows;
 use super::plan::{Part, Plan};
 use super::recorded::{RecordedDay, share_of};
-use super::{DayContext, LeafCounts, WrittenEntry};
+use super::{DayContext, LeafCounts, WrittenEntry, open};
 use crate::calendar::Day;
 use crate::encode::{LeafEncoder, LeafRows};
 use crate::error::{Error, Result};
@@ -71,16 +72,6 @@ pub fn occurring(schema: &MeasurementSchema, places: impl IntoIterator<Item = us
     names
 }
 
-fn open<'a>(
-    context: DayContext<'_>,
-    schema: &MeasurementSchema,
-    before: Option<&'a DayEntry>,
-) -> Result<Option<RecordedDay<'a>>> {
-    before
-        .map(|entry| RecordedDay::open(context, schema, entry))
-        .transpose()
-}
-
 /// Cuts a day into units of about so many rows, which are to be written anew.
 ///
 /// # Errors
@@ -93,6 +84,12 @@ pub fn divide_day(
     before: Option<&DayEntry>,
     unit_rows: usize,
 ) -> Result<Vec<UnitSpan>> {
+    let (first, end) = context.zone.bounds(day);
+    let there = before.map_or(0, |before| before.rows);
+    if there.saturating_add(new.rows_in(&(first..end)) as u64) <= unit_rows as u64 {
+        // However much of it stays as it is: its files need not be opened to know.
+        return Ok(vec![UnitSpan::Day]);
+    }
     let old = open(context, new.schema(), before)?;
     let columns = columns_of(context, new.schema(), old.as_ref(), occurring);
     let plan = Plan::new(context, day, &columns, old.as_ref(), new);
@@ -201,10 +198,7 @@ pub fn write_unit(
         plan: &plan,
         encoder: &LeafEncoder::new(columns.schema().clone(), context.formats)?,
     };
-    let mut merge = Merge::begin(job)?;
-    for parts in plan.groups() {
-        merge.group(parts)?;
-    }
+    let merge = Merge::of_all_parts(job)?;
     let adds_something = merge.adds_something();
     let is_day = *span == UnitSpan::Day;
     let WrittenEntry { entry, counts, leaves } = merge.finish(before.filter(|_| is_day))?;
@@ -217,15 +211,26 @@ pub fn write_unit(
     })
 }
 
-/// Says where the file is that a task staged for a path relative to the archive.
-pub type Locate<'a> = Box<dyn Fn(&str) -> Result<PathBuf> + Sync + 'a>;
-
-/// A unit that was written, and where the files that are on record as its entry's are.
+/// A unit that was written, and where its files are.
 pub struct SplicedUnit<'a> {
     /// What was written.
     pub unit: &'a WrittenUnit,
-    /// Where its files are.
-    pub locate: Locate<'a>,
+    /// The files that a task staged, by path relative to the archive.
+    pub files: BTreeMap<&'a str, PathBuf>,
+}
+
+impl<'a> SplicedUnit<'a> {
+    fn open(&self, context: DayContext<'_>, schema: &MeasurementSchema) -> Result<Option<RecordedDay<'a>>> {
+        let locate = |target: &str| {
+            let path = self.files.get(target).cloned();
+            path.ok_or_else(|| Error::new(target, "was staged by no task of this day"))
+        };
+        let there = DayContext {
+            locate: &locate,
+            ..context
+        };
+        open(there, schema, self.unit.entry.as_ref())
+    }
 }
 
 /// Where rows of a leaf are.
@@ -258,16 +263,8 @@ pub fn splice_day(
         spans: units.iter().map(|unit| unit.unit.span.time(first..end)).collect(),
     };
     let plan = Plan::new(context, day, &columns, old.as_ref(), &new);
-    let files: Vec<Option<RecordedDay<'_>>> = units
-        .iter()
-        .map(|SplicedUnit { unit, locate }| {
-            let there = DayContext {
-                locate: &**locate,
-                ..context
-            };
-            open(there, schema, unit.entry.as_ref())
-        })
-        .collect::<Result<_>>()?;
+    let files = units.iter().map(|unit| unit.open(context, schema));
+    let files: Vec<Option<RecordedDay<'_>>> = files.collect::<Result<_>>()?;
     let job = Job {
         context,
         staging,
@@ -347,26 +344,29 @@ impl Splicing<'_> {
         let Self { job, part, units } = self;
         let kept = || part.leaves.clone().map(Spliced::Kept).collect();
         let time = &part.slice.time;
-        let covers = |span: &UnitSpan| matches!(span, UnitSpan::Parts(span) if is_in(time, span));
-        if let Some((number, found)) = units.iter().enumerate().find(|(_, unit)| covers(&unit.unit.span)) {
-            let Some(entry) = &found.unit.entry else {
+        let covering = units
+            .iter()
+            .enumerate()
+            .find_map(|(number, unit)| match &unit.unit.span {
+                UnitSpan::Parts(span) if is_in(time, span) => Some((number, span, &unit.unit.entry)),
+                _ => None,
+            });
+        if let Some((number, span, entry)) = covering {
+            let Some(entry) = entry else {
                 return Ok(kept());
             };
             // With the first of its parts come the leaves of all.
             let mut starts = job.plan.parts.iter().map(|part| part.slice.time.start);
-            let first = matches!(&found.unit.span, UnitSpan::Parts(span) if starts.find(|start| span.contains(start)) == Some(time.start));
+            let is_first = starts.find(|start| span.contains(start)) == Some(time.start);
             let leaf = |leaf| Spliced::Of(part.slice.clone(), vec![Source::Unit(number, leaf)]);
-            return Ok(match first {
+            return Ok(match is_first {
                 true => (0..entry.leaves.len()).map(leaf).collect(),
                 false => Vec::new(),
             });
         }
-        let inside = units.iter().filter(|unit| unit.unit.is_slice_in(time));
-        let (mut any, mut adds_something) = (false, false);
-        for unit in inside {
-            (any, adds_something) = (true, adds_something || unit.unit.adds_something);
-        }
-        if !any || (job.plan.may_keep(part) && !adds_something) {
+        let inside: Vec<_> = units.iter().filter(|unit| unit.unit.is_slice_in(time)).collect();
+        let adds_something = inside.iter().any(|unit| unit.unit.adds_something);
+        if inside.is_empty() || (job.plan.may_keep(part) && !adds_something) {
             return Ok(kept());
         }
         let (_, leaves) = self.slice(&part.slice)?;

@@ -20,7 +20,6 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +29,7 @@ use tempfile::TempDir;
 
 use self::bucket::{Bucket, Version};
 use self::record::Plan;
+use super::fresh_name;
 use super::paths::{self, Layout};
 use super::place::Address;
 use crate::error::{self, Error, Result};
@@ -82,7 +82,7 @@ impl Remote {
             layout: Layout::new(mirror.path()),
             bucket,
             mirror,
-            run: run_name(),
+            run: fresh_name(),
             fetched: AtomicU64::new(0),
             known: Mutex::default(),
         }))
@@ -213,10 +213,4 @@ impl Drop for Remote {
     fn drop(&mut self) {
         error::show_no_more(self.mirror.path());
     }
-}
-
-/// A name that no other run has: two random numbers of the operating system's, which seed hash maps.
-fn run_name() -> String {
-    let random = || RandomState::new().hash_one(std::process::id());
-    format!("{:016x}{:016x}", random(), random())
 }

@@ -24,6 +24,7 @@ use super::record::{self, Plan, Remove, Replace};
 use crate::error::{Error, Result};
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::manifest::{self, Manifest};
+use crate::store::staging::unlike_record;
 use crate::store::{archive, failpoint, state};
 
 /// How often a write is tried again whose answer was lost.
@@ -51,17 +52,8 @@ impl Remote {
     /// What a commit replaces must be what the ledger says. What is there is remembered: only that will be replaced.
     pub fn check_replaced(&self, target: &str, recorded: Option<u64>) -> Result<()> {
         let found = self.bucket.head(target)?;
-        let cause = match (&found, recorded) {
-            (None, None) => None,
-            (Some(found), Some(bytes)) if found.bytes == bytes => None,
-            (Some(_), None) => Some("is in the way: the ledger does not know it".to_owned()),
-            (None, Some(_)) => Some("is on record but missing".to_owned()),
-            (Some(found), Some(bytes)) => Some(format!(
-                "is not the file on record: it has {} bytes instead of {bytes}",
-                found.bytes
-            )),
-        };
-        if let Some(cause) = cause {
+        let object = found.as_ref().map(|found| (true, found.bytes));
+        if let Some(cause) = unlike_record(object, recorded) {
             let error = Error::damaged(self.bucket.name(target), cause);
             return Err(match self.has_moved_on()? {
                 true => self.overtaken(),

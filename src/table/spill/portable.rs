@@ -77,13 +77,14 @@ pub fn portable(
 
 impl SpilledTable {
     fn portable(&self) -> Result<(TableHead, Vec<Vec<u8>>)> {
-        let mut head = TableHead {
+        let head = TableHead {
             measurement: self.measurement.clone(),
             is_known: self.known.is_some(),
             tag_keys: self.tag_keys.clone(),
             columns: self.columns.clone(),
-            blocks: Vec::with_capacity(self.blocks.len()),
+            blocks: Vec::new(),
         };
+        let mut heads = Vec::with_capacity(self.blocks.len());
         let mut all = Vec::with_capacity(self.blocks.len());
         for block in &self.blocks {
             let block_head = BlockHead::of(block);
@@ -96,26 +97,14 @@ impl SpilledTable {
             let parcel = Parcel {
                 table: TableHead {
                     blocks: vec![block_head.clone()],
-                    ..head.clone_without_blocks()
+                    ..head.clone()
                 },
                 pieces: pieces.iter().map(Vec::len).collect(),
             };
             all.push(parcel.to_bytes(&pieces));
-            head.blocks.push(block_head);
+            heads.push(block_head);
         }
-        Ok((head, all))
-    }
-}
-
-impl TableHead {
-    fn clone_without_blocks(&self) -> Self {
-        Self {
-            measurement: self.measurement.clone(),
-            is_known: self.is_known,
-            tag_keys: self.tag_keys.clone(),
-            columns: self.columns.clone(),
-            blocks: Vec::new(),
-        }
+        Ok((TableHead { blocks: heads, ..head }, all))
     }
 }
 

@@ -54,6 +54,12 @@ def test_the_package_and_its_use_pass_a_strict_type_checker(tmp_path):
     assert "arg-type" in done.stdout, done.stdout + done.stderr
 
 
+def test_the_process_keeps_its_allocator():
+    (extension,) = FOLDER.glob("_native*.so")
+    # The program's: memory that crosses to Python would be freed by another one than gave it.
+    assert b"mimalloc" not in extension.read_bytes()
+
+
 def test_everything_public_is_documented():
     for module in (diurnal, diurnal.engine):
         for name in module.__all__:

@@ -26,6 +26,9 @@ const WORKERS: usize = 2;
 /// Of an executor's one gibibyte: its heap. The rest is for Python and diurnal's own code.
 const HEAP: &str = "700m";
 
+/// For programs that end before the optimising compiler of a JVM has earned what it takes.
+const SHORT_LIVED: &str = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC";
+
 /// What the cluster of this process is made of.
 pub struct Spark {
     /// `SPARK_HOME`.
@@ -257,6 +260,8 @@ impl Job {
             .env("SPARK_LOCAL_IP", "127.0.0.1")
             .args(["--master", &format!("spark://127.0.0.1:{}", cluster.port)])
             .args(["--jars", jars, "--driver-memory", HEAP, "--executor-memory", HEAP])
+            .args(["--driver-java-options", SHORT_LIVED])
+            .args(["--conf", &format!("spark.executor.extraJavaOptions={SHORT_LIVED}")])
             .args([
                 "--conf",
                 "spark.driver.host=127.0.0.1",

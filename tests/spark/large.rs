@@ -2,7 +2,7 @@
 
 use super::cluster::Spark;
 use super::topics::{self, PARTITIONS};
-use super::{archive, expect_same, facts};
+use super::{archive, expect_same, facts, split_and_merged};
 use crate::support::folder::Folder;
 use crate::support::kafka::Kafka;
 use crate::support::long;
@@ -34,6 +34,7 @@ fn a_topic_of_millions_of_lines_is_archived_alike_while_executors_die() {
     let report = spark.run(job, 0);
     assert_eq!(facts(&report), facts(&on_one));
     expect_same(&folder, &plain);
+    expect_same(&split_and_merged(kafka, &topic), &plain);
     println!(
         "{lines} lines with faults: {} s on two executor cores, {} s by diurnal archive",
         report["elapsed_s"], on_one["elapsed_s"]

@@ -12,11 +12,27 @@ use serde_json::Value;
 
 use crate::support::digest::{assert_no_debris, day_files_and_schemas};
 use crate::support::folder::Folder;
+use crate::support::kafka::Kafka;
 use crate::support::run::diurnal;
-use crate::support::topic::archive;
+use crate::support::topic::{Topic, archive};
 
 /// So few rows that every day of more than a few lines is encoded by several tasks and spliced.
 const SMALL_UNIT: &str = "500";
+
+/// The archive of a topic that two machines read, a part of its partitions each: their archives, merged.
+fn split_and_merged(kafka: &Kafka, topic: &Topic<'_>) -> Folder {
+    let parts = ["0-1", "2-"].map(|partitions| {
+        let part = Folder::new();
+        let run = archive(&part, kafka, topic).args(["--partitions", partitions]);
+        let lines = run.report(0)["lines"].as_u64();
+        assert_ne!(lines, Some(0), "a part of the topic has no lines");
+        part
+    });
+    let merged = Folder::new();
+    let paths = parts.iter().map(|part| part.archive().display().to_string());
+    diurnal(&merged, "merge").args(paths).run().expect_code(0);
+    merged
+}
 
 /// Fails unless both archives have the same day files, schemas and rejects, and `verify` has nothing to say of either.
 #[track_caller]

@@ -2,7 +2,7 @@
 
 use super::cluster::{Spark, report};
 use super::topics::{self, PARTITIONS};
-use super::{SMALL_UNIT, archive, expect_same, facts};
+use super::{SMALL_UNIT, archive, expect_same, facts, split_and_merged};
 use crate::support::digest::all_files;
 use crate::support::folder::{Folder, copy};
 use crate::support::kafka::Kafka;
@@ -50,6 +50,25 @@ fn spark_and_one_machine_make_the_same_archive_and_go_on_with_each_others() {
     assert_eq!(facts(&by_both), facts(&on_one));
     expect_same(&mixed, &plain);
     diurnal(&mixed, "status").run().expect_code(0);
+}
+
+#[test]
+fn one_machine_a_split_and_spark_make_one_archive() {
+    let (Some(kafka), Some(spark)) = (Kafka::shared(), Spark::shared()) else {
+        return;
+    };
+    let _alone = spark.alone();
+    let topic = kafka.topic("spark-three-ways", PARTITIONS, &[]);
+    // No value that fits one part's column and not another's: parts learn types apart from each other.
+    topic.send(&topics::captured());
+    topic.send(&topics::dealt(7, crate::support::lines::telegraf(7, 4_000)));
+    let (plain, by_spark) = (Folder::new(), Folder::new());
+    let on_one = archive(&plain, kafka, &topic).report(0);
+    let job = spark.job(&by_spark, kafka, &topic).args(&["--unit-rows", SMALL_UNIT]);
+    let by_cluster = spark.run(job, 0);
+    assert_eq!(facts(&by_cluster), facts(&on_one));
+    expect_same(&by_spark, &plain);
+    expect_same(&split_and_merged(kafka, &topic), &plain);
 }
 
 #[test]

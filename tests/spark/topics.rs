@@ -24,10 +24,15 @@ pub fn dealt(seed: u64, mut lines: Vec<String>) -> Vec<Record> {
     records
 }
 
+/// Real captures.
+pub fn captured() -> Vec<Record> {
+    captures::NAMES.into_iter().flat_map(captures::records).collect()
+}
+
 /// Real captures, made-up lines across midnight, a line without time, a reject, and an integer that no float holds, in a column that
 /// other lines make one of floats.
 pub fn first() -> Vec<Record> {
-    let mut records: Vec<Record> = captures::NAMES.into_iter().flat_map(captures::records).collect();
+    let mut records = captured();
     let mut lines = lines::telegraf(1, 6_000);
     lines.extend(
         [
@@ -61,7 +66,7 @@ pub fn late() -> Vec<Record> {
     dealt(2, lines)
 }
 
-/// `count` lines of many hosts over two days, `at a time` messages of twenty lines: nearly all of it falls on two files.
+/// `count` lines of many hosts over two days, messages of twenty lines: nearly all of it falls on two files.
 pub fn many(seed: u64, count: usize, mut send: impl FnMut(&[Record])) {
     const LINES_A_MESSAGE: usize = 20;
     const MESSAGES_AT_A_TIME: usize = 20_000;

@@ -22,13 +22,13 @@ mkdir -p "$out"
 
 cd "$root"
 program=${DIURNAL_BENCH_PROGRAM:-}
-if [ -z "$program" ]; then
-    cargo build --release --bin diurnal
-    program=target/release/diurnal
-fi
 topic=${DIURNAL_BENCH_TOPIC:-}
+if [ -z "$program" ] || [ -z "$topic" ]; then
+    # The program is built with it. Without the features of its dependencies that benchmarks ask for, all of them would be built once more.
+    bench=$(cargo bench --bench archive --no-run 2>&1 | tee /dev/stderr | sed -n 's/.*(\(.*archive-[0-9a-f]*\)).*/\1/p')
+    program=${program:-target/release/diurnal}
+fi
 if [ -z "$topic" ]; then
-    bench=$(cargo bench --bench archive --no-run 2>&1 | sed -n 's/.*(\(.*archive-[0-9a-f]*\)).*/\1/p')
     # Fills the topic unless that was done before.
     topic=$(DIURNAL_BENCH_FILL=1 DIURNAL_BENCH_LINES=$lines "$bench" | tail -n 1)
 fi

@@ -1,8 +1,8 @@
 //! Whatever dies while Spark works, the rerun makes the archive of a run in which nothing died.
 
-use super::cluster::{Job, Spark};
+use super::cluster::Spark;
 use super::topics::{self, PARTITIONS};
-use super::{SMALL_UNIT, archive, expect_same, facts};
+use super::{archive, expect_same, facts, job};
 use crate::support::folder::Folder;
 use crate::support::kafka::Kafka;
 use crate::support::long;
@@ -46,11 +46,6 @@ const SOME: [&str; 2] = ["after-encoded", "commit-record-synced"];
 
 fn is_tried(place: &str) -> bool {
     long() || SOME.contains(&place)
-}
-
-/// A job that encodes each day in several tasks.
-fn job(spark: &'static Spark, folder: &Folder, kafka: &Kafka, topic: &Topic<'_>) -> Job {
-    spark.job(folder, kafka, topic).args(&["--unit-rows", SMALL_UNIT])
 }
 
 /// Runs a job whose driver kills itself at this place.

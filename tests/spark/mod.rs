@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use self::cluster::{Job, Spark};
 use crate::support::digest::{assert_no_debris, day_files_and_schemas};
 use crate::support::folder::Folder;
 use crate::support::kafka::Kafka;
@@ -18,6 +19,11 @@ use crate::support::topic::{Topic, archive};
 
 /// So few rows that every day of more than a few lines is encoded by several tasks and spliced.
 const SMALL_UNIT: &str = "500";
+
+/// A job that encodes each day in several tasks.
+fn job(spark: &'static Spark, folder: &Folder, kafka: &Kafka, topic: &Topic<'_>) -> Job {
+    spark.job(folder, kafka, topic).args(&["--unit-rows", SMALL_UNIT])
+}
 
 /// The archive of a topic that two machines read, a part of its partitions each: their archives, merged.
 fn split_and_merged(kafka: &Kafka, topic: &Topic<'_>) -> Folder {

@@ -2,7 +2,7 @@
 
 use super::cluster::{Spark, report};
 use super::topics::{self, PARTITIONS};
-use super::{SMALL_UNIT, archive, expect_same, facts, split_and_merged};
+use super::{archive, expect_same, facts, job, split_and_merged};
 use crate::support::digest::all_files;
 use crate::support::folder::{Folder, copy};
 use crate::support::kafka::Kafka;
@@ -30,8 +30,8 @@ fn spark_and_one_machine_make_the_same_archive_and_go_on_with_each_others() {
     let on_one = archive(&plain, kafka, &topic).report(3);
     copy(&plain.archive(), &mixed.archive());
     let package = spark.package_zip(&by_spark);
-    let job = spark.job(&by_spark, kafka, &topic).args(&["--unit-rows", SMALL_UNIT]);
-    let on_many = spark.run(job.carries(&package), 3);
+    let carried = job(spark, &by_spark, kafka, &topic).carries(&package);
+    let on_many = spark.run(carried, 3);
     assert_eq!(facts(&on_many), facts(&on_one));
     expect_same(&by_spark, &plain);
 
@@ -45,8 +45,7 @@ fn spark_and_one_machine_make_the_same_archive_and_go_on_with_each_others() {
     let after_spark = archive(&by_spark, kafka, &topic).report(3);
     assert_eq!(facts(&after_spark), facts(&on_one));
     expect_same(&by_spark, &plain);
-    let job = spark.job(&mixed, kafka, &topic).args(&["--unit-rows", SMALL_UNIT]);
-    let by_both = spark.run(job, 3);
+    let by_both = spark.run(job(spark, &mixed, kafka, &topic), 3);
     assert_eq!(facts(&by_both), facts(&on_one));
     expect_same(&mixed, &plain);
     diurnal(&mixed, "status").run().expect_code(0);
@@ -64,8 +63,7 @@ fn one_machine_a_split_and_spark_make_one_archive() {
     topic.send(&topics::dealt(7, crate::support::lines::telegraf(7, 4_000)));
     let (plain, by_spark) = (Folder::new(), Folder::new());
     let on_one = archive(&plain, kafka, &topic).report(0);
-    let job = spark.job(&by_spark, kafka, &topic).args(&["--unit-rows", SMALL_UNIT]);
-    let by_cluster = spark.run(job, 0);
+    let by_cluster = spark.run(job(spark, &by_spark, kafka, &topic), 0);
     assert_eq!(facts(&by_cluster), facts(&on_one));
     expect_same(&by_spark, &plain);
     expect_same(&split_and_merged(kafka, &topic), &plain);

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -42,7 +42,8 @@ pub fn diurnal(folder: &Folder, subcommand: &str) -> Diurnal {
     program(folder, Path::new(env!("CARGO_BIN_EXE_diurnal"))).arg(subcommand)
 }
 
-/// Another program that runs our code, in the same way.
+/// Another program that runs our code, in the same way. No two runs are made in the same second, as on a slow machine: what holds only within
+/// one is found on a fast one too.
 pub fn program(folder: &Folder, program: &Path) -> Diurnal {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -55,7 +56,10 @@ pub fn program(folder: &Folder, program: &Path) -> Diurnal {
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     let step_log = folder.join(&format!("steps-{serial}.log"));
     fs::write(&step_log, "").expect("a test can write into its folder");
-    command.current_dir(folder.path()).env("DIURNAL_STEP_LOG", &step_log);
+    command
+        .current_dir(folder.path())
+        .env("DIURNAL_STEP_LOG", &step_log)
+        .env("DIURNAL_CLOCK", (now_s() + serial).to_string());
     let name = program.file_name().unwrap_or_default().to_string_lossy();
     Diurnal {
         command,
@@ -65,6 +69,12 @@ pub fn program(folder: &Folder, program: &Path) -> Diurnal {
         step_log,
         stdin: None,
     }
+}
+
+/// Seconds since 1970-01-01 UTC.
+fn now_s() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.expect("the clock is set").as_secs()
 }
 
 impl Diurnal {

@@ -7,6 +7,7 @@ parses the lines, decides on columns and types, merges with the day files that a
 
 import argparse
 import json
+import os
 import sys
 
 from diurnal import Error, LockedError, UsageError, engine
@@ -37,7 +38,12 @@ SPARK_TYPES = {"string": "string", "binary": "binary", "int32": "int", "int64": 
 
 def arguments(words=None):
     parser = argparse.ArgumentParser(prog="job.py", description="diurnal archive on a Spark cluster")
-    parser.add_argument("--archive", required=True, help="the archive's folder, which every machine of the cluster sees under this path")
+    parser.add_argument(
+        "--archive", required=True, help="the archive's folder, which every machine of the cluster sees under this path, or s3://BUCKET/PREFIX, ..."
+    )
+    parser.add_argument(
+        "--work", metavar="DIR", help="for an archive in a bucket: a folder that every machine sees under this path; a run's files are there"
+    )
     parser.add_argument("--brokers", required=True, metavar="HOST:PORT,...")
     parser.add_argument("--topic", required=True, action="append", help="may be given several times; ^ begins a regular expression")
     parser.add_argument("-X", action="append", default=[], metavar="NAME=VALUE", help="a property of diurnal's own Kafka client (librdkafka)")
@@ -157,6 +163,9 @@ def session():
 
 def main():
     options = arguments()
+    if options.work:
+        # Where a run on a bucket has its files, those too that its tasks stage.
+        os.environ["TMPDIR"] = options.work
     spark = session()
     try:
         with engine.Run.begin(options.archive, options.brokers, options.topic, options=for_engine(options)) as run:

@@ -11,18 +11,19 @@ use super::commit_rows::{CommitRows, Commitment};
 use super::day_file::{DayContext, LeafCounts};
 use super::details;
 use super::prune::pruned_days;
+use super::reject_kinds::{kind_of, say_kinds, unseen};
 use super::room::warn_of_room;
 use super::small_files::{load_schemas, stage_rejects, stage_schema};
-use super::stored_rejects::{Driven, OnRecord, is_read_first, kind_of, went_in};
+use super::stored_rejects::{Driven, OnRecord, is_read_first, went_in};
 use crate::calendar::Zone;
 use crate::console::{Console, Progress};
 use crate::error::{Error, Result};
 use crate::lineproto::{Instructions, Precision};
 use crate::order::{LeafSize, RunCounts};
-use crate::report::{PartitionReport, Phases, RejectReport, RunReport, SHOWN_REJECTS, counted, escaped};
+use crate::report::{PartitionReport, Phases, RejectReport, RunReport, SHOWN_REJECTS, counted};
 use crate::settings::{IngestSettings, Memory};
 use crate::store::disk::{Disk, RealDisk};
-use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, RejectKind, SourceRange};
+use crate::store::record::{Commit, Counts, DayEntry, FileEntry, Input, SourceRange};
 use crate::store::{SourceKey, SpillSpace, Staging, Store, paths};
 use crate::table::schema::MeasurementSchema;
 use crate::table::spill::{BLOCK_BYTES, Gathered, Gatherer, SpillSettings};
@@ -365,7 +366,7 @@ impl Archiver {
             let mut files = schemas;
             files.extend(stage_rejects(&staging, &new)?);
             if !news.is_empty() || !days.is_empty() || !files.is_empty() || !retried.is_empty() {
-                let reject_kinds = self.new_kinds(&new);
+                let kinds = new.iter().copied().map(kind_of);
                 let commit = Commit {
                     id: staging.id(),
                     command: self.report.command.to_owned(),
@@ -379,7 +380,7 @@ impl Archiver {
                     counts,
                     retried,
                     replayed: again.iter().filter(|range| range.next > range.first).cloned().collect(),
-                    reject_kinds,
+                    reject_kinds: unseen(kinds, &self.store.state().reject_kinds),
                     merged: Vec::new(),
                 };
                 let encoding = begun.elapsed();
@@ -497,52 +498,5 @@ impl Archiver {
             .zip(new)
             .filter_map(|(reject, new)| new.then_some(reject))
             .collect())
-    }
-
-    /// The kinds of rejects that this archive has not seen before.
-    fn new_kinds(&self, rejects: &[&RejectedLine]) -> Vec<RejectKind> {
-        let kinds: BTreeSet<RejectKind> = rejects.iter().copied().map(kind_of).collect();
-        let state = self.store.state();
-        let seen = &state.reject_kinds;
-        let new = || kinds.iter().filter(|kind| !seen.contains(kind)).cloned();
-        if seen.len() + new().count() <= MOST_KINDS {
-            return new().collect();
-        }
-        let bare = new().map(|kind| RejectKind {
-            measurement: None,
-            column: None,
-            ..kind
-        });
-        let bare: BTreeSet<RejectKind> = bare.collect();
-        bare.into_iter().filter(|kind| !seen.contains(kind)).collect()
-    }
-}
-
-/// Kinds of rejects that are told apart by measurement and column, in an archive; beyond that, by their reason alone. Producers choose the
-/// names, and the ledger keeps them.
-const MOST_KINDS: usize = 1_000;
-
-/// Kinds that one commit tells of.
-const SAID_KINDS: usize = 20;
-
-/// A new kind of reject is worth a word even with `-q`: cron then mails it, once.
-pub(super) fn say_kinds(console: Console, store: &Store, dry_run: bool, kinds: &[RejectKind]) {
-    for kind in kinds.iter().take(SAID_KINDS) {
-        let column = match (&kind.measurement, &kind.column) {
-            (Some(measurement), Some(column)) => format!(" in {}", escaped(&format!("{measurement}.{column}"))),
-            _ => String::new(),
-        };
-        let kept = match dry_run {
-            true => "would be kept",
-            false => "are kept",
-        };
-        console.remark(format_args!(
-            "new kind of reject: {}{column}; such lines {kept} in {}",
-            kind.reason,
-            store.dir().join(paths::PRIVATE).join("rejects").display()
-        ));
-    }
-    if let Some(more) = kinds.len().checked_sub(SAID_KINDS).filter(|more| *more > 0) {
-        console.remark(format_args!("and {}", counted(more as u64, "other new kind")));
     }
 }

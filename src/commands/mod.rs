@@ -15,6 +15,7 @@ mod import;
 mod man;
 mod merge;
 mod prune;
+mod reject_kinds;
 mod rejects;
 mod report;
 mod room;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::archiver::Archiver;
 use super::ending::{FailedRun, metrics_of, told};
+use super::reject_kinds::kind_of_stored;
 use super::stored_rejects::{Driven, StoredReject, each_stored, files};
 use crate::cli::RejectsArgs;
 use crate::console::Console;
@@ -18,7 +19,7 @@ use crate::settings::IngestSettings;
 use crate::source::StopFlag;
 use crate::store::Archive;
 use crate::store::record::RejectKind;
-use crate::table::{Collector, RejectedLine, RejectedText};
+use crate::table::{Collector, RejectedLine};
 
 /// Characters of a line that the list shows.
 const SHOWN_CHARACTERS: usize = 200;
@@ -113,7 +114,7 @@ fn list(archive: &Archive, limit: usize) -> Result<RejectsReport> {
     let mut kinds: BTreeMap<RejectKind, KindReport> = BTreeMap::new();
     let mut newest: VecDeque<StoredReject> = VecDeque::new();
     each_stored(archive.state(), &|target| archive.locate(target), |stored| {
-        let kind = kind_of(&stored.text);
+        let kind = kind_of_stored(&stored.text);
         let counted = kinds.entry(kind.clone()).or_insert_with(|| KindReport {
             kind,
             lines: 0,
@@ -137,15 +138,6 @@ fn list(archive: &Archive, limit: usize) -> Result<RejectsReport> {
     Ok(report)
 }
 
-fn kind_of(text: &RejectedText) -> RejectKind {
-    let (measurement, column) = text.place.clone().unzip();
-    RejectKind {
-        reason: text.reason.as_str().to_owned(),
-        measurement,
-        column,
-    }
-}
-
 fn origin_of(stored: &StoredReject) -> OriginReport {
     let text = &stored.text;
     let time = text.timestamp_ms.and_then(DateTime::from_timestamp_millis);
@@ -162,7 +154,7 @@ fn line_report(stored: StoredReject) -> LineReport {
     let at_byte = stored.text.byte.map(|byte| format!("at byte {byte}"));
     LineReport {
         origin: origin_of(&stored),
-        kind: kind_of(&stored.text),
+        kind: kind_of_stored(&stored.text),
         detail: stored.text.detail.or(at_byte),
         precision: stored.text.precision,
         line: stored.text.line,

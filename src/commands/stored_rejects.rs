@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::source::Origin;
-use crate::store::record::{FileEntry, RejectKind, Retried, SourceRange};
+use crate::store::record::{FileEntry, Retried, SourceRange};
 use crate::store::{State, check_file, paths};
 use crate::table::{RejectedLine, RejectedText};
 
@@ -182,16 +182,6 @@ pub fn is_read_first(reject: &RejectedLine, sources: &[SourceRange]) -> bool {
         source == (&topic.cluster_id, &topic.topic_id, &topic.topic, *partition)
             && (range.first.saturating_add_unsigned(range.again)..range.next).contains(offset)
     })
-}
-
-/// What it has in common with others that are worth telling a person once.
-pub fn kind_of(reject: &RejectedLine) -> RejectKind {
-    let (measurement, column) = reject.place.clone().unzip();
-    RejectKind {
-        reason: reject.reason.as_str().to_owned(),
-        measurement,
-        column,
-    }
 }
 
 /// The stored lines that were not rejected again, by file. Those that were get their first origin back.

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use clap::Parser as _;
+use rayon::prelude::*;
 
 use super::batch::{Columns, present};
 use super::encode::UnitResult;
@@ -26,7 +27,7 @@ use crate::settings::{IngestSettings, kafka_settings};
 use crate::source::kafka::{KafkaSettings, KafkaSource};
 use crate::source::{StopFlag, TopicIdentity};
 use crate::store::record::SourceRange;
-use crate::store::{TaskFolder, failpoint, is_bucket};
+use crate::store::{TaskFolder, failpoint};
 use crate::table::RejectedLine;
 use crate::table::spill::{DistantTables, SettledSpill};
 
@@ -114,7 +115,7 @@ impl Run {
         let store = archiver.store();
         let tasks = store.task_folder()?;
         let intent = Intent::new(Begun {
-            archive: store.dir(),
+            archive: store.folder(),
             tasks: tasks.name(),
             settings: store.settings(),
             collect: &archiver.collect_settings(),
@@ -267,6 +268,7 @@ impl Run {
         let begun = Instant::now();
         let (spills, rejects) = distant.settle(self.intent.room)?;
         failpoint::reach("engine-settled");
+        self.bring_days(&spills)?;
         let store = self.archiver.store();
         let plan = Plan::new(&Settled {
             intent: &self.intent,
@@ -283,6 +285,26 @@ impl Run {
         let (plan, _) = self.plan.insert((plan, begun));
         failpoint::reach("engine-planned");
         Ok(plan)
+    }
+
+    /// Brings the files that rows come to where tasks will look for them; those of a folder are there.
+    fn bring_days(&self, spills: &[SettledSpill]) -> Result<()> {
+        let store = self.archiver.store();
+        let state = store.state();
+        let days = spills.iter().flat_map(|spill| {
+            let measurement = &spill.schema.measurement;
+            spill
+                .days()
+                .into_keys()
+                .map(|day| (measurement.clone(), day.to_string()))
+        });
+        let entries = days.filter_map(|day| state.days.get(&day));
+        let files: Vec<&str> = entries
+            .flat_map(|entry| [&entry.parquet, &entry.csv])
+            .flatten()
+            .map(|file| file.path.as_str())
+            .collect();
+        files.par_iter().try_for_each(|target| store.path(target).map(|_| ()))
     }
 
     /// Takes what tasks made of units. Gives the days that are still to be put together, a job of [`SpliceTask`](super::SpliceTask) each.
@@ -438,14 +460,9 @@ fn parse_flags<S: AsRef<str>>(flags: &[S]) -> Result<(PathBuf, ArchiveArgs)> {
         return Err(Error::usage(flag, "is for a run on one machine").hint("leave it out"));
     }
     let archive = cli.global.archive.ok_or_else(|| {
-        Error::usage("--archive", "is missing").hint("name a folder that every machine sees under the same path")
+        let hint =
+            "name a folder that every machine sees under the same path, or an address such as s3://BUCKET/PREFIX";
+        Error::usage("--archive", "is missing").hint(hint)
     })?;
-    if is_bucket(&archive) {
-        return Err(Error::usage(
-            archive.display(),
-            "is in a bucket, where tasks on other machines can't stage",
-        )
-        .hint("name a folder that every machine sees under the same path; or archive it on one machine"));
-    }
     Ok((archive, *args))
 }

@@ -124,7 +124,7 @@ impl Staging {
                 run.display(),
                 "is not there: the run that this task is of is over, or its archive is not on a file system that this machine shares",
             )
-            .hint("every machine that runs tasks must see the archive under the same path"),
+            .hint("every machine that runs tasks must see the archive under the same path; of one in a bucket, the TMPDIR of the run"),
             _ => Error::io(&folder, "make the folder of a task", &error),
         })?;
         Ok(Self {

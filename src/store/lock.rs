@@ -65,7 +65,7 @@ impl Drop for Lock {
 }
 
 /// This machine's name, where it has one that can stand in a message: an archive may be held from another one.
-fn host() -> Option<String> {
+pub(super) fn host() -> Option<String> {
     #[cfg(target_os = "linux")]
     let name = rustix::system::uname().nodename().to_str().ok().map(str::to_owned);
     #[cfg(not(target_os = "linux"))]

@@ -243,6 +243,11 @@ impl Store {
         }
     }
 
+    /// The folder that has its files, or to which they are fetched: of an archive in a bucket the run's mirror.
+    pub fn folder(&self) -> &Path {
+        self.shared.layout.root()
+    }
+
     /// Where the file on record as `target`, relative to the archive, is; one in a bucket is fetched.
     ///
     /// # Errors

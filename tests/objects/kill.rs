@@ -34,6 +34,11 @@ fn two_imports() -> (Folder, Tree) {
 #[test]
 fn a_run_that_is_killed_at_any_step_is_completed_or_undone_by_the_next() {
     let Some(server) = Server::start() else { return };
+    kill_at_any_step(&server);
+}
+
+/// Kills a run at each of the steps, and has others follow.
+pub fn kill_at_any_step(server: &Server) {
     let (folder, expected) = two_imports();
     for step in STEPS {
         let prefix = step.replace(':', "-");
@@ -45,7 +50,7 @@ fn a_run_that_is_killed_at_any_step_is_completed_or_undone_by_the_next() {
         import("2.txt").run().expect_code(0);
         // What it staged for a number that another commit has by now goes with the run after that.
         import("2.txt").run().expect_code(0);
-        expect_whole(&server, &folder, &prefix, &expected);
+        expect_whole(server, &folder, &prefix, &expected);
     }
 }
 

@@ -1,12 +1,13 @@
-//! Archives in buckets, on a real S3-compatible server: the same files as in a folder, whatever runs, races, stalls or dies.
+//! Archives in buckets, on real servers: the same files as in a folder, whatever runs, races, stalls or dies.
 
+mod azure;
 mod kill;
 mod race;
 mod refused;
 
 use serde_json::Value;
 
-use crate::support::bucket::{SECRET, Server, read, url};
+use crate::support::bucket::{SECRET, Server, read};
 use crate::support::captures;
 use crate::support::digest::{Tree, day_files_and_schemas};
 use crate::support::folder::Folder;
@@ -30,10 +31,11 @@ fn local(content: impl AsRef<[u8]>) -> Tree {
 /// Fails unless the archive in the bucket has these files, is as its ledger says, and has nothing staged.
 #[track_caller]
 fn expect_whole(server: &Server, folder: &Folder, prefix: &str, expected: &Tree) {
-    let mut found = day_files_and_schemas(&server.files(prefix));
+    let files = server.files(prefix);
+    let mut found = day_files_and_schemas(&files);
     found.retain(|path, _| !path.ends_with(".sgwtmp"));
     assert_eq!(found, *expected);
-    let staging = server.files(prefix).join("_diurnal/staging");
+    let staging = files.join("_diurnal/staging");
     let left = std::fs::read_dir(&staging).map_or(0, |entries| entries.count());
     assert_eq!(left, 0, "something is staged");
     server.diurnal(folder, "verify", prefix).run().expect_code(0);
@@ -94,10 +96,10 @@ fn every_command_works_on_a_bucket() {
     let run = |subcommand: &str| server.diurnal(&folder, subcommand, "a");
     run("import").args(["lines.txt", "bad.txt"]).run().expect_code(3);
     let status = run("status").report(0);
-    assert_eq!(status["archive"], url("a"), "{status}");
+    assert_eq!(status["archive"], server.url("a"), "{status}");
     let rejects = run("rejects").run().expect_code(0);
     assert!(
-        rejects.stdout.contains("cpu,host=a") && rejects.stdout.contains(&url("a")),
+        rejects.stdout.contains("cpu,host=a") && rejects.stdout.contains(&server.url("a")),
         "{}",
         rejects.stdout
     );
@@ -125,7 +127,7 @@ fn every_command_works_on_a_bucket() {
     );
     server
         .allow(diurnal(&folder, "merge"))
-        .args(["--archive", "merged", &url("b")])
+        .args(["--archive", "merged", &server.url("b")])
         .run()
         .expect_code(0);
     let absolute = format!("file://{}", folder.join("merged").display());
@@ -163,7 +165,7 @@ fn duckdb_and_pyarrow_read_a_bucket() {
         &server,
         folder.path(),
         "read_bucket.py",
-        &[&format!("{}/cpu", url("a"))],
+        &[&format!("{}/cpu", server.url("a"))],
     ) else {
         return;
     };
@@ -192,8 +194,8 @@ fn what_is_uploaded_is_told_and_no_secret_is() {
         .expect_code(0);
     for told in [
         "uploading",
-        &url("a/cpu/2020-06-19.parquet"),
-        &url("a/_diurnal/staging/"),
+        &server.url("a/cpu/2020-06-19.parquet"),
+        &server.url("a/_diurnal/staging/"),
     ] {
         assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
     }

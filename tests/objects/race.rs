@@ -1,7 +1,7 @@
 //! Runs at the same time, and a run that sleeps while others go on.
 
 use super::{LINES, SEED, expect_whole, local};
-use crate::support::bucket::{Server, url};
+use crate::support::bucket::Server;
 use crate::support::digest::day_files_and_schemas;
 use crate::support::folder::Folder;
 use crate::support::lines;
@@ -10,7 +10,11 @@ use crate::support::long;
 #[test]
 fn of_runs_that_race_one_commits_and_the_others_say_so_until_all_is_there() {
     let Some(server) = Server::start() else { return };
-    let rounds = if long() { 60 } else { 12 };
+    race(&server, if long() { 60 } else { 12 });
+}
+
+/// So many rounds of two runs each, at the same time.
+pub fn race(server: &Server, rounds: usize) {
     let all = lines::telegraf(SEED, LINES);
     let folder = Folder::new();
     let parts: Vec<&[String]> = all.chunks(LINES.div_ceil(2 * rounds)).collect();
@@ -35,7 +39,7 @@ fn of_runs_that_race_one_commits_and_the_others_say_so_until_all_is_there() {
                 match ran.status.code() {
                     Some(0) => {}
                     Some(4) => {
-                        ran.expect_said("another run made commit").expect_said(&url("a"));
+                        ran.expect_said("another run made commit").expect_said(&server.url("a"));
                         lost += 1;
                         again.push(name);
                     }
@@ -47,7 +51,7 @@ fn of_runs_that_race_one_commits_and_the_others_say_so_until_all_is_there() {
         }
     }
     assert!(lost > 0, "no two runs met in {rounds} rounds");
-    expect_whole(&server, &folder, "a", &local(lines::file_of(&all)));
+    expect_whole(server, &folder, "a", &local(lines::file_of(&all)));
     let status = server.diurnal(&folder, "status", "a").report(0);
     assert_eq!(status["totals"]["points"], LINES, "{status}");
 }
@@ -55,6 +59,11 @@ fn of_runs_that_race_one_commits_and_the_others_say_so_until_all_is_there() {
 #[test]
 fn a_publisher_that_slept_overwrites_nothing_newer() {
     let Some(server) = Server::start() else { return };
+    sleep_over_a_commit(&server);
+}
+
+/// A run sleeps in the middle of its commit, and another one completes it and makes the next.
+pub fn sleep_over_a_commit(server: &Server) {
     let all = lines::telegraf(SEED, LINES);
     let folder = Folder::new();
     for (name, part) in ["1.txt", "2.txt", "3.txt"].iter().zip(all.chunks(LINES.div_ceil(3))) {
@@ -75,7 +84,7 @@ fn a_publisher_that_slept_overwrites_nothing_newer() {
     assert_eq!(now, local(lines::file_of(&all)));
     asleep.resume();
     asleep.wait().expect_code(0);
-    expect_whole(&server, &folder, "a", &now);
+    expect_whole(server, &folder, "a", &now);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What can't be done, and what is said then: the object, the cause, what to do, and never a secret.
 
-use crate::support::bucket::{BUCKET, SECRET, Server, url};
+use crate::support::bucket::{BUCKET, SECRET, Server};
 use crate::support::folder::Folder;
 use crate::support::run::{Ran, diurnal};
 
@@ -28,7 +28,7 @@ fn errors_name_the_object_the_cause_and_what_to_do() {
         .expect_said("NoSuchBucket")
         .expect_said("make the bucket first");
 
-    let stranger = import(&url("a"))
+    let stranger = import(&server.url("a"))
         .env("AWS_SECRET_ACCESS_KEY", "not-the-key")
         .run()
         .expect_code(1);
@@ -37,18 +37,21 @@ fn errors_name_the_object_the_cause_and_what_to_do() {
         .expect_said("SignatureDoesNotMatch")
         .expect_said("AWS_SECRET_ACCESS_KEY");
 
-    let nobody = import(&url("a"))
+    let nobody = import(&server.url("a"))
         .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         .run()
         .expect_code(1);
     expect_no_secret(&nobody);
-    nobody.expect_said(&url("a")).expect_said("AWS_ENDPOINT_URL");
+    nobody.expect_said(&server.url("a")).expect_said("AWS_ENDPOINT_URL");
 
-    let plain = import(&url("a")).env("AWS_ALLOW_HTTP", "false").run().expect_code(1);
+    let plain = import(&server.url("a"))
+        .env("AWS_ALLOW_HTTP", "false")
+        .run()
+        .expect_code(1);
     plain.expect_said("AWS_ALLOW_HTTP");
 
     let none = server.diurnal(&folder, "status", "nothing").run().expect_code(1);
-    none.expect_said(&url("nothing"))
+    none.expect_said(&server.url("nothing"))
         .expect_said("there is no archive here");
     assert!(
         std::fs::read_dir(server.files("")).is_ok_and(|mut entries| entries
@@ -107,7 +110,7 @@ fn a_file_that_nobody_recorded_is_found_and_a_changed_one_is_not_replaced() {
         .expect_code(1)
         .expect_said("m/2020-06-19.csv");
     let refused = import("more.txt").run().expect_code(1);
-    refused.expect_said(&url("a/m/2020-06-19.csv"));
+    refused.expect_said(&server.url("a/m/2020-06-19.csv"));
     std::fs::write(&csv, &whole).expect("a file");
     import("more.txt").run().expect_code(0);
     server.diurnal(&folder, "verify", "a").run().expect_code(0);

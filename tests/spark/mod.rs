@@ -1,5 +1,6 @@
 //! `engines/spark`: a real standalone cluster makes the archive that one machine makes, byte for byte, whatever dies meanwhile.
 
+mod bucket;
 mod cluster;
 mod faults;
 mod large;

@@ -9,7 +9,7 @@ mod other;
 mod rejects;
 mod sources;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,12 +17,11 @@ use std::time::Instant;
 use self::days::{Here, TakenDays, refuse_pruned, take_days};
 use self::other::{LOOKS, Other};
 use self::rejects::Brought;
-use super::archiver::say_kinds;
 use super::balance::check_lines;
 use super::day_file::LeafCounts;
 use super::ending::{FailedRun, metrics_of, note, note_failed, told};
+use super::reject_kinds::{kind_of, say_kinds, unseen};
 use super::small_files::{load_schemas, stage_rejects, stage_schema};
-use super::stored_rejects::kind_of;
 use crate::calendar::Zone;
 use crate::cli::MergeArgs;
 use crate::console::Console;
@@ -266,10 +265,7 @@ impl Merger {
             .map(|(_, schema)| stage_schema(&staging, schema))
             .collect::<Result<Vec<_>>>()?;
         files.extend(stage_rejects(&staging, &brought.new.iter().collect::<Vec<_>>())?);
-        let unseen = |kinds: BTreeSet<RejectKind>| -> Vec<RejectKind> {
-            kinds.difference(&state.reject_kinds).cloned().collect()
-        };
-        let kinds = unseen(brought.new.iter().map(kind_of).collect());
+        let kinds = unseen(brought.new.iter().map(kind_of), &state.reject_kinds);
         let commit = Commit {
             id: staging.id(),
             command: self.report.command.to_owned(),
@@ -277,7 +273,7 @@ impl Merger {
             files,
             counts,
             retried: brought.retried(&paths::rejects_file(staging.id())),
-            reject_kinds: unseen(other.state().reject_kinds.clone()),
+            reject_kinds: unseen(other.state().reject_kinds.iter().cloned(), &state.reject_kinds),
             merged: vec![Merged {
                 archive: other.name(),
                 commits: other.state().commits,

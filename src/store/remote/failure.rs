@@ -8,7 +8,8 @@ use crate::error::Error;
 
 /// Whether there is no object of that name. A bucket that is not there is another matter.
 pub(super) fn is_absent(error: &StoreError) -> bool {
-    matches!(error, StoreError::NotFound { .. }) && code(&whole(error)).as_deref() != Some("NoSuchBucket")
+    let of_bucket = |code: String| ["NoSuchBucket", "ContainerNotFound"].contains(&code.as_str());
+    matches!(error, StoreError::NotFound { .. }) && !code(&whole(error)).is_some_and(of_bucket)
 }
 
 /// Whether a condition did not hold.
@@ -33,21 +34,53 @@ pub(super) fn is_definite(error: &StoreError) -> bool {
     )
 }
 
-/// The error as a person should read it.
+/// The error as a person should read it. `object` begins with the scheme of its address.
 pub(super) fn told(object: &str, doing: &str, error: &StoreError) -> Error {
     let text = whole(error);
+    let variables = Variables::of(object);
     let (cause, hint) = match code(&text) {
         Some(code) => {
             let message = between(&text, "<Message>", "</Message>").unwrap_or_default();
-            (format!("{code}: {message}"), hint_of_code(&code))
+            // Azure's goes on with numbers that mean something to its makers alone.
+            let message = message.lines().next().unwrap_or_default();
+            (format!("{code}: {message}"), hint_of_code(&code, &variables))
         }
-        None => (plain(error), hint_of(error, &text)),
+        None => (plain(error), hint_of(error, &text, &variables)),
     };
     let cause = without_secrets(cause.trim_end_matches([':', ' ']));
     let told = Error::new(object, format_args!("cannot {doing}: {cause}"));
     match hint {
         Some(hint) => told.hint(hint),
         None => told,
+    }
+}
+
+/// What to set for a store, as its hints name it.
+struct Variables {
+    credentials: &'static str,
+    endpoint: &'static str,
+    without_tls: &'static str,
+}
+
+impl Variables {
+    fn of(address: &str) -> Self {
+        match address.split_once(':').map(|(scheme, _)| scheme) {
+            Some("gs") => Self {
+                credentials: "GOOGLE_SERVICE_ACCOUNT or GOOGLE_SERVICE_ACCOUNT_KEY",
+                endpoint: "GOOGLE_BASE_URL; without it Google itself is meant",
+                without_tls: "GOOGLE_ALLOW_HTTP=true",
+            },
+            Some("az") => Self {
+                credentials: "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_SAS_TOKEN",
+                endpoint: "AZURE_STORAGE_ENDPOINT; without it Azure itself is meant",
+                without_tls: "AZURE_ALLOW_HTTP=true",
+            },
+            _ => Self {
+                credentials: "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN",
+                endpoint: "AWS_ENDPOINT_URL, AWS_REGION; without an endpoint AWS itself is meant",
+                without_tls: "AWS_ALLOW_HTTP=true",
+            },
+        }
     }
 }
 
@@ -68,14 +101,20 @@ pub(super) fn without_secrets(text: &str) -> String {
 /// Bytes of the shortest value that is looked for.
 const LEAST_SECRET: usize = 6;
 
-fn hint_of_code(code: &str) -> Option<&'static str> {
-    Some(match code {
+fn hint_of_code(code: &str, variables: &Variables) -> Option<String> {
+    let hint = match code {
         "NoSuchBucket" | "ContainerNotFound" => "make the bucket first, or correct its name in --archive",
-        "AccessDenied" | "AccountProblem" | "AllAccessDisabled" | "AuthorizationPermissionMismatch" => {
-            "these credentials may not do that: diurnal lists, reads, writes and deletes objects below the archive's prefix"
-        }
-        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken" | "AuthenticationFailed" => {
-            "check the credentials in the environment (for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN)"
+        "AccessDenied" | "AccountProblem" | "AllAccessDisabled" | "AuthorizationPermissionMismatch" => MAY_NOT,
+        "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "ExpiredToken"
+        | "InvalidToken"
+        | "AuthenticationFailed"
+        | "AuthorizationFailure" => {
+            return Some(format!(
+                "check the credentials in the environment: {}",
+                variables.credentials
+            ));
         }
         "RequestTimeTooSkewed" => "this machine's clock is wrong: set it, best by NTP",
         "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
@@ -89,32 +128,37 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         }
         "EntityTooLarge" => "the day file is too large for this store",
         _ => return None,
-    })
+    };
+    Some(hint.to_owned())
 }
 
-fn hint_of(error: &StoreError, text: &str) -> Option<&'static str> {
+const MAY_NOT: &str =
+    "these credentials may not do that: diurnal lists, reads, writes and deletes objects below the archive's prefix";
+
+fn hint_of(error: &StoreError, text: &str, variables: &Variables) -> Option<String> {
     let lower = text.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let set_credentials = format!("set credentials in the environment: {}", variables.credentials);
     Some(match error {
-        StoreError::PermissionDenied { .. } => {
-            "these credentials may not do that: diurnal lists, reads, writes and deletes objects below the archive's prefix"
+        StoreError::PermissionDenied { .. } => MAY_NOT.to_owned(),
+        StoreError::Unauthenticated { .. } => {
+            format!("check the credentials in the environment: {}", variables.credentials)
         }
-        StoreError::Unauthenticated { .. } => "check the credentials in the environment",
         _ if has(&["builder error", "url scheme is not allowed", "allow_http"]) => {
-            "an endpoint without TLS is used with AWS_ALLOW_HTTP=true only"
+            format!("an endpoint without TLS is used with {} only", variables.without_tls)
         }
         _ if has(&["certificate", "tls", "invalid peer"]) => {
-            "the endpoint's certificate is not trusted here: add its authority to the system's"
+            "the endpoint's certificate is not trusted here: add its authority to the system's".to_owned()
         }
         _ if has(&["dns", "lookup", "name or service not known"]) => {
-            "the endpoint's name is unknown: check AWS_ENDPOINT_URL and AWS_REGION"
+            format!("the endpoint's name is unknown: check {}", variables.endpoint)
         }
+        // Where none are set, those of the machine's role are asked for, at addresses that only machines of a cloud know.
+        _ if has(&["169.254.", "metadata.google.internal"]) => set_credentials,
         _ if has(&["connect", "timed out", "timeout", "error sending request"]) => {
-            "check that the endpoint can be reached (for S3: AWS_ENDPOINT_URL); without one, AWS itself is meant"
+            format!("check that the endpoint can be reached: {}", variables.endpoint)
         }
-        _ if has(&["credential", "metadata", "169.254"]) => {
-            "set credentials in the environment (for S3: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
-        }
+        _ if has(&["credential"]) => set_credentials,
         _ => return None,
     })
 }

@@ -9,6 +9,7 @@
 mod bucket;
 mod connect;
 mod failure;
+mod mirror;
 mod open;
 mod parts;
 mod publish;
@@ -25,9 +26,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tempfile::TempDir;
-
 use self::bucket::{Bucket, Version};
+use self::mirror::Mirror;
 use self::record::Plan;
 use super::fresh_name;
 use super::paths::{self, Layout};
@@ -41,7 +41,7 @@ const FETCHED_SUFFIX: &str = ".fetched";
 #[derive(Debug)]
 pub(in crate::store) struct Remote {
     bucket: Bucket,
-    mirror: TempDir,
+    mirror: Mirror,
     layout: Layout,
     /// In the names of what this run stages.
     run: String,
@@ -70,11 +70,7 @@ impl Remote {
     /// The environment does not say how to reach it; no temporary folder can be made.
     pub fn at(address: Address<'_>) -> Result<Arc<Self>> {
         let (store, completions) = connect::connect(address)?;
-        let mirror = tempfile::Builder::new().prefix("diurnal-bucket-").tempdir();
-        let mirror = mirror.map_err(|error| {
-            Error::io(&std::env::temp_dir(), "make a temporary folder", &error)
-                .hint("what a run needs of a bucket is kept there; TMPDIR names another place")
-        })?;
+        let mirror = Mirror::make()?;
         let bucket = Bucket::new(store, completions, address.url, address.prefix);
         // A path of the mirror would tell nobody anything.
         error::show_as(mirror.path(), bucket.url());

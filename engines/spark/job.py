@@ -166,19 +166,21 @@ def main():
     if options.work:
         # Where a run on a bucket has its files, those too that its tasks stage.
         os.environ["TMPDIR"] = options.work
-    spark = session()
     try:
+        # Before anything of the cluster is taken: wrong usage, a lock that is held, a broker that is away are told at once.
         with engine.Run.begin(options.archive, options.brokers, options.topic, options=for_engine(options)) as run:
-            spliced = [] if run.is_idle else encode_on_cluster(spark, run, options)
-            report = run.commit(spliced)
+            spark = session()
+            try:
+                spliced = [] if run.is_idle else encode_on_cluster(spark, run, options)
+                report = run.commit(spliced)
+            finally:
+                spark.stop()
     except (Py4JJavaError, PySparkException) as error:
         print(f"diurnal: Spark: {error}\nNothing was committed; run it again.", file=sys.stderr)
         return FAILED
     except Error as error:
         print(f"diurnal: {error}", file=sys.stderr)
         return EXIT_CODES.get(type(error), FAILED)
-    finally:
-        spark.stop()
     facts = json.loads(report)
     if options.json:
         print(report)

@@ -69,6 +69,9 @@ fn one_machine_a_split_and_spark_make_one_archive() {
     expect_same(&split_and_merged(kafka, &topic), &plain);
 }
 
+/// What Spark logs when it begins to ask the cluster for executors.
+const SPARK_BEGINS: &str = "Running Spark version";
+
 #[test]
 fn one_driver_at_a_time_holds_the_archive_and_the_second_exits_4() {
     let (Some(kafka), Some(spark)) = (Kafka::shared(), Spark::shared()) else {
@@ -88,10 +91,14 @@ fn one_driver_at_a_time_holds_the_archive_and_the_second_exits_4() {
     first.wait_for_step("open-done");
     let second = spark.job(&folder, kafka, &topic).submit().run().expect_code(4);
     assert!(second.stdout.contains("diurnal: "), "{}", second.stdout);
+    assert!(!second.stderr.contains(SPARK_BEGINS), "{}", second.stderr);
     archive(&folder, kafka, &topic).run().expect_code(4);
     first.resume();
-    assert_eq!(report(&first.wait().expect_code(0))["lines"], 300);
+    let first = first.wait().expect_code(0);
+    assert!(first.stderr.contains(SPARK_BEGINS), "{}", first.stderr);
+    assert_eq!(report(&first)["lines"], 300);
 
     let usage = spark.job(&folder, kafka, &topic).args(&["--timezone", "Mars/Olympus"]);
-    usage.submit().run().expect_code(2);
+    let refused = usage.submit().run().expect_code(2);
+    assert!(!refused.stderr.contains(SPARK_BEGINS), "{}", refused.stderr);
 }

@@ -41,6 +41,7 @@ const FLAGS_OF_OTHERS: &[&str] = &[
     "--test",
     "--unit",
     "--version",
+    "--work",
 ];
 
 fn flags() -> Vec<String> {

@@ -22,7 +22,7 @@ const TRIES: usize = 100;
 pub(super) struct Mirror {
     folder: TempDir,
     /// `None` where the file system has no locks: then nothing is ever taken for left there.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Mirror {
@@ -36,7 +36,7 @@ impl Mirror {
             Error::io(&place, "make a temporary folder", &error)
                 .hint("what a run needs of a bucket is kept there; TMPDIR names another place")
         })?;
-        if mirror._lock.is_some() {
+        if mirror.lock.is_some() {
             mirror.remove_left(&place);
         }
         Ok(mirror)
@@ -52,7 +52,7 @@ impl Mirror {
             };
             // It may have been removed before it was locked; from here on it is not.
             if folder.path().symlink_metadata().is_ok() {
-                return Ok(Self { folder, _lock: lock });
+                return Ok(Self { folder, lock });
             }
         }
         Err(io::Error::other(format!(
@@ -128,7 +128,7 @@ mod tests {
         fs::write(left.path().join("cpu/2020-06-19.csv"), "time\n").unwrap();
         // As a kill leaves it: the folder there, its lock gone.
         let killed = left.folder.keep();
-        left._lock.unwrap().unlock().unwrap();
+        left.lock.unwrap().unlock().unwrap();
         let [other, elsewhere] = ["other", "diurnal-bucket-another-machine-abc"].map(|name| place.path().join(name));
         fs::create_dir(&other).unwrap();
         fs::create_dir(&elsewhere).unwrap();

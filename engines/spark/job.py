@@ -172,9 +172,10 @@ def main():
             spark = session()
             try:
                 spliced = [] if run.is_idle else encode_on_cluster(spark, run, options)
-                report = run.commit(spliced)
             finally:
                 spark.stop()
+            # Without Spark: no trouble of its own can come after the commit, and nothing of the cluster waits for it.
+            report = run.commit(spliced)
     except (Py4JJavaError, PySparkException) as error:
         print(f"diurnal: Spark: {error}\nNothing was committed; run it again.", file=sys.stderr)
         return FAILED

@@ -84,11 +84,11 @@ fn look(console: Console, folder: &Path) -> Result<VerifyReport> {
     let checking = progress.rows("checking rows", days.iter().map(|day| day.rows).sum());
     let in_rows: Vec<Finding> = days
         .par_iter()
-        .filter(|entry| !files_of(entry).any(|path| broken.iter().any(|object| object == path)))
+        .filter(|entry| !entry.paths().any(|path| broken.iter().any(|object| object == path)))
         .flat_map_iter(|entry| match schemas.get(&entry.measurement) {
             Some(schema) => {
                 let found = check_rows(context, schema, entry);
-                files_of(entry).for_each(|path| archive.release(path));
+                entry.paths().for_each(|path| archive.release(path));
                 checking.add(entry.rows);
                 found.unwrap_or_else(|error| {
                     let advice = error.advice().unwrap_or(RESTORE).to_owned();
@@ -135,16 +135,9 @@ fn say(console: Console, report: &VerifyReport) {
     }
 }
 
-fn files_of(entry: &DayEntry) -> impl Iterator<Item = &str> {
-    [&entry.parquet, &entry.csv]
-        .into_iter()
-        .flatten()
-        .map(|file| file.path.as_str())
-}
-
 fn finding(entry: &DayEntry, problem: String, advice: &str) -> Finding {
     Finding {
-        object: files_of(entry).next().unwrap_or(&entry.measurement).to_owned(),
+        object: entry.paths().next().unwrap_or(&entry.measurement).to_owned(),
         problem,
         advice: advice.to_owned(),
     }

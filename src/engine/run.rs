@@ -26,7 +26,7 @@ use crate::report::RunReport;
 use crate::settings::{IngestSettings, kafka_settings};
 use crate::source::kafka::{KafkaSettings, KafkaSource};
 use crate::source::{StopFlag, TopicIdentity};
-use crate::store::record::SourceRange;
+use crate::store::record::{DayEntry, SourceRange};
 use crate::store::{TaskFolder, failpoint};
 use crate::table::RejectedLine;
 use crate::table::spill::{DistantTables, SettledSpill};
@@ -299,11 +299,7 @@ impl Run {
                 .map(|day| (measurement.clone(), day.to_string()))
         });
         let entries = days.filter_map(|day| state.days.get(&day));
-        let files: Vec<&str> = entries
-            .flat_map(|entry| [&entry.parquet, &entry.csv])
-            .flatten()
-            .map(|file| file.path.as_str())
-            .collect();
+        let files: Vec<&str> = entries.flat_map(DayEntry::paths).collect();
         files.par_iter().try_for_each(|target| store.path(target).map(|_| ()))
     }
 

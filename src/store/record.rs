@@ -203,6 +203,12 @@ impl DayEntry {
     pub fn has_file(&self) -> bool {
         self.parquet.is_some() || self.csv.is_some()
     }
+
+    /// Paths of the files that are left, relative to the archive.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        let files = [&self.parquet, &self.csv].into_iter().flatten();
+        files.map(|file| file.path.as_str())
+    }
 }
 
 /// One row group, and the same rows in the CSV file.

@@ -57,8 +57,7 @@ pub fn plots(
             .filter(|day| day.measurement == measurement);
         for entry in days.filter(|day| day.has_file() && overlaps(day.first, day.last, time)) {
             add_day(context, schema, entry, time, &mut plots)?;
-            let files = [&entry.parquet, &entry.csv].into_iter().flatten();
-            files.for_each(|file| archive.release(&file.path));
+            entry.paths().for_each(|path| archive.release(path));
         }
         Ok(plots)
     });

@@ -82,6 +82,10 @@ impl Variables {
             },
         }
     }
+
+    fn to_check(&self) -> String {
+        format!("check the credentials in the environment: {}", self.credentials)
+    }
 }
 
 /// A text in which no value of the environment stands that only its owner may know.
@@ -111,10 +115,7 @@ fn hint_of_code(code: &str, variables: &Variables) -> Option<String> {
         | "InvalidToken"
         | "AuthenticationFailed"
         | "AuthorizationFailure" => {
-            return Some(format!(
-                "check the credentials in the environment: {}",
-                variables.credentials
-            ));
+            return Some(variables.to_check());
         }
         "RequestTimeTooSkewed" => "this machine's clock is wrong: set it, best by NTP",
         "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
@@ -141,9 +142,7 @@ fn hint_of(error: &StoreError, text: &str, variables: &Variables) -> Option<Stri
     let set_credentials = format!("set credentials in the environment: {}", variables.credentials);
     Some(match error {
         StoreError::PermissionDenied { .. } => MAY_NOT.to_owned(),
-        StoreError::Unauthenticated { .. } => {
-            format!("check the credentials in the environment: {}", variables.credentials)
-        }
+        StoreError::Unauthenticated { .. } => variables.to_check(),
         _ if has(&["builder error", "url scheme is not allowed", "allow_http"]) => {
             format!("an endpoint without TLS is used with {} only", variables.without_tls)
         }
